@@ -1,0 +1,3 @@
+"""Kinora's backend: requests in, generations out."""
+
+__version__ = "0.1.0"
