@@ -1,0 +1,68 @@
+"""Settings: built once at an entry point from arguments and environment, then passed on."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+DEFAULT_PORT = 7860
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and how the studio runs.
+
+    data_dir: database, outputs, previews, logs; created by the store, not here.
+    weights_dir: folder with one folder per engine (`kinora-pocket/vae`, ...).
+    device: "auto", "cpu", "cuda" or "mps"; resolved once, by the worker.
+    """
+
+    data_dir: Path
+    weights_dir: Path
+    device: str = "auto"
+    port: int = DEFAULT_PORT
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "studio.db"
+
+    @property
+    def outputs_dir(self) -> Path:
+        return self.data_dir / "outputs"
+
+    @property
+    def previews_dir(self) -> Path:
+        return self.data_dir / "previews"
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return self.data_dir / "checkpoints"
+
+    @property
+    def door_path(self) -> Path:
+        return self.data_dir / "door.json"
+
+
+def load_settings(
+    *,
+    data_dir: Path | None = None,
+    device: str | None = None,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return settings from arguments, then KINORA_DATA, KINORA_WEIGHTS and KINORA_DEVICE, then defaults."""
+    env = os.environ if environment is None else environment
+    data = data_dir or Path(env.get("KINORA_DATA") or platformdirs.user_data_dir("kinora", appauthor=False))
+    weights = Path(env.get("KINORA_WEIGHTS") or Path(__file__).parent.parent / "assets" / "weights")
+    return Settings(
+        data_dir=data.expanduser().absolute(),
+        weights_dir=weights.expanduser().absolute(),
+        device=device or env.get("KINORA_DEVICE") or "auto",
+        port=DEFAULT_PORT if port is None else port,
+    )

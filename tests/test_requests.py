@@ -1,0 +1,115 @@
+import json
+import math
+
+import pytest
+
+from backend.errors import RequestError
+from backend.models.kinora.spec import KINORA_POCKET
+from backend.requests import ClipRequest, parse_request, validate_for, validate_variations
+
+BALL = "a red ball bounces on a green meadow"
+
+REFUSED = [
+    ("prompt", "", "1 to 10,000 characters; you gave ''"),
+    ("prompt", " \n ", "1 to 10,000 characters"),
+    ("prompt", "a" * 10_001, "you gave 10,001 characters"),
+    ("prompt", "half \ud83d of an emoji", "lone surrogate"),
+    ("prompt", 5, "must be text"),
+    ("prompt", None, "must be text"),
+    ("negative_prompt", "a" * 10_001, "0 to 10,000 characters"),
+    ("duration_seconds", 0, "more than 0 and at most 3600; you gave 0"),
+    ("duration_seconds", -2, "you gave -2"),
+    ("duration_seconds", "long", "you gave 'long'"),
+    ("duration_seconds", math.inf, "you gave inf"),
+    ("aspect_ratio", "2:1", "one of 1:1, 4:3, 3:4, 16:9, 9:16; you gave '2:1'"),
+    ("aspect_ratio", [1], "you gave [1]"),
+    ("seed", -1, "at least 0 and at most 9223372036854775807; you gave -1"),
+    ("seed", 2**63, "you gave 9223372036854775808"),
+    ("seed", 10**50, "over 38 digits"),
+    ("seed", "abc", "a whole number of at least 0 and at most 9223372036854775807; you gave 'abc'"),
+    ("seed", 1.5, "you gave 1.5"),
+    ("seed", "1.5", "you gave '1.5'"),
+    ("seed", True, "you gave True"),
+    ("seed", math.nan, "you gave nan"),
+    ("num_inference_steps", 0, "at least 1 and at most 200; you gave 0"),
+    ("num_inference_steps", 2.5, "you gave 2.5"),
+    ("guidance_scale", math.nan, "at least 1 and at most 30; you gave nan"),
+    ("guidance_scale", 0.5, "you gave 0.5"),
+    ("guidance_scale", True, "you gave True"),
+    ("engine", 5, "the name of an engine"),
+    ("kind", "poem", "must be 'clip'; you gave 'poem'"),
+    ("colour", "red", "no field called 'colour'"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "words"), REFUSED)
+def test_bad_value_is_refused_in_one_sentence(field: str, value: object, words: str) -> None:
+    with pytest.raises(RequestError) as refusal:
+        parse_request({"prompt": BALL, field: value})
+    sentence = str(refusal.value)
+    assert refusal.value.field == field
+    assert words in sentence
+    assert sentence.endswith(".") and "\n" not in sentence
+    assert sentence.encode()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a",
+        "a" * 10_000,
+        "👩‍👩‍👧 a family 🌍",
+        "كرة حمراء تقفز",
+        "<img src=x onerror=alert(1)> <script>",
+        "%s {0} ${x} '; DROP TABLE jobs; --",
+        "a ball\0with a gap",
+    ],
+)
+def test_text_is_kept_as_it_is(prompt: str) -> None:
+    assert parse_request(parse_request({"prompt": prompt}).model_dump_json()).prompt == prompt
+
+
+@pytest.mark.parametrize("seed", [0, 7, "7", 7.0, 2**63 - 1])
+def test_whole_seed_is_accepted(seed: object) -> None:
+    assert parse_request({"prompt": BALL, "seed": seed}).seed == int(seed)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "7", "null", "NaN", "[" * 100_000, '{"seed": ' + "9" * 5000 + "}"]
+)
+def test_what_is_no_json_object_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match=r"^The request (is not valid JSON|must be a JSON object)"):
+        parse_request(text)
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(RequestError, match="not valid JSON"):
+        parse_request(b'{"prompt": "\xff\xfe"}')
+
+
+def test_missing_prompt_is_named() -> None:
+    with pytest.raises(RequestError, match=r"Prompt is missing; a request needs it\."):
+        parse_request({})
+
+
+@pytest.mark.parametrize("seconds", [0.1, 5, 1000])
+def test_seconds_outside_the_engine_are_refused(seconds: float) -> None:
+    request = parse_request({"prompt": BALL, "duration_seconds": seconds})
+    with pytest.raises(RequestError, match=rf"between 0\.5 and 4 for Kinora Pocket; you asked for {seconds}"):
+        validate_for(request, KINORA_POCKET)
+
+
+def test_too_many_steps_for_the_engine_are_refused() -> None:
+    with pytest.raises(RequestError, match="at most 100 for Kinora Pocket; you asked for 150"):
+        validate_for(ClipRequest(prompt=BALL, num_inference_steps=150), KINORA_POCKET)
+
+
+@pytest.mark.parametrize("value", [0, 17, -1, True, 1.5, "many", None])
+def test_variations_out_of_range_are_refused(value: object) -> None:
+    with pytest.raises(RequestError, match="whole number from 1 to 16; you gave"):
+        validate_variations(value)
+
+
+def test_request_survives_json() -> None:
+    request = ClipRequest(prompt=BALL, seed=2**63 - 1, guidance_scale=2.5, aspect_ratio="16:9")
+    assert parse_request(json.loads(request.model_dump_json())) == request
