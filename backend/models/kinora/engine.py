@@ -1,0 +1,154 @@
+"""Kinora Pocket as an engine: its video autoencoder, text encoder and video transformer behind five calls.
+
+Its latents have 32 channels: 16 of appearance, then 16 of motion (the optical flow as a picture, through the
+same autoencoder; VideoJAM, arXiv 2502.02492).
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.errors import WeightsError
+from backend.models.engine import Conditioning, Pass
+from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
+from backend.models.kinora.spec import KINORA_POCKET
+from backend.models.kinora.text_encoder import TextEncoder
+from backend.models.kinora.transformer import VideoTransformer
+from backend.models.placement import Placement, place
+from backend.models.weights import problems, weights_sha256
+
+_CACHED_PROMPTS = 32
+
+
+@dataclass(frozen=True)
+class PromptEmbeds:
+    """embeds (1, L, D) float32 and mask (1, L) bool of one prompt, on the engine's device."""
+
+    embeds: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class PocketNetworks:
+    """The three networks, in float32."""
+
+    vae: VideoAutoencoder
+    text_encoder: TextEncoder
+    transformer: VideoTransformer
+
+
+def load(weights_dir: Path, device: str) -> "PocketEngine":
+    """Return the engine with the weights in `weights_dir`/kinora-pocket, on `device`.
+
+    Every file is checked against its sha256 first: WeightsError names the first that is missing or damaged.
+    Raises ResourceError for a device that is not there.
+    """
+    found = problems(weights_dir, KINORA_POCKET)
+    if found:
+        raise WeightsError(found[0])
+    placement = place(device)
+    folder = weights_dir / KINORA_POCKET.folder
+    options: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32}
+    networks = PocketNetworks(
+        vae=VideoAutoencoder.from_pretrained(folder / "vae", **options),
+        text_encoder=TextEncoder.from_pretrained(folder / "text_encoder", **options),
+        transformer=VideoTransformer.from_pretrained(folder / "transformer", **options),
+    )
+    return PocketEngine(networks, placement, weights_sha256=weights_sha256(folder))
+
+
+class PocketEngine:
+    """Implements the engine protocol. Weights stay float32; arithmetic is in the placement's dtype."""
+
+    def __init__(self, networks: PocketNetworks, placement: Placement, *, weights_sha256: str) -> None:
+        self.spec = KINORA_POCKET
+        self.device = str(placement)
+        self.weights_sha256 = weights_sha256
+        self._placement = placement
+        modules: tuple[torch.nn.Module, ...] = (networks.vae, networks.text_encoder, networks.transformer)
+        for module in modules:
+            module.to(placement.device).eval()
+        self._networks = networks
+        self._appearance_channels = int(networks.vae.config["latent_channels"])
+        self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
+
+    def encode_prompt(self, prompt: str) -> PromptEmbeds:
+        """Return the embeddings of `prompt`, kept for the prompts used last; of "", the null text."""
+        return self._embedded(prompt)
+
+    def latent_shape(self, *, num_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return (32, 1 + (num_frames - 1) / 4, height / 8, width / 8)."""
+        num_latents = 1 + (num_frames - 1) // FRAMES_PER_LATENT
+        return 2 * self._appearance_channels, num_latents, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR
+
+    def velocities(
+        self, latents: Tensor, sigma: float, conditioning: Conditioning, passes: Sequence[Pass]
+    ) -> list[Tensor]:
+        """Return one velocity (B, 32, F, H, W) float32 per pass, from one batch of them unless sequential."""
+        groups = [[each] for each in passes] if self._placement.is_sequential else [passes]
+        return [each for group in groups for each in self._forward(latents, sigma, conditioning, group)]
+
+    @torch.no_grad()
+    def encode(self, frames: np.ndarray) -> Tensor:
+        """Return latents (1, 32, F, H, W) of `frames` (4n + 1, H, W, 3) uint8; their motion half is zero."""
+        pixels = torch.from_numpy(frames).to(self._placement.device).permute(3, 0, 1, 2)[None]
+        with self._placement.autocast():
+            appearance = self._networks.vae.encode(pixels.float() / 127.5 - 1).float().cpu()
+        return torch.cat([appearance, torch.zeros_like(appearance)], dim=1)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> np.ndarray:
+        """Return frames (T, H, W, 3) uint8 of the appearance half of `latents` (1, 32, F, H, W)."""
+        appearance = latents[:, : self._appearance_channels].to(self._placement.device)
+        with self._placement.autocast():
+            pixels = self._networks.vae.decode(appearance).float()
+        frames = ((pixels[0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return frames.permute(1, 2, 3, 0).cpu().numpy()
+
+    @torch.no_grad()
+    def _embed(self, prompt: str) -> PromptEmbeds:
+        embeds, mask = self._networks.text_encoder([prompt])
+        return PromptEmbeds(embeds, mask)
+
+    @torch.no_grad()
+    def _forward(
+        self, latents: Tensor, sigma: float, conditioning: Conditioning, passes: Sequence[Pass]
+    ) -> Sequence[Tensor]:
+        device = self._placement.device
+        hidden_states = torch.cat([self._visible(latents, each) for each in passes]).to(device)
+        prompts = [self._shown(conditioning, each.text) for each in passes]
+        embeds, mask = _batch(prompts, copies=latents.shape[0])
+        timestep = torch.full((hidden_states.shape[0],), sigma, device=device)
+        with self._placement.autocast():
+            velocity = self._networks.transformer(hidden_states, timestep, embeds, mask)
+        return velocity.float().cpu().chunk(len(passes))
+
+    def _visible(self, latents: Tensor, which: Pass) -> Tensor:
+        if which.motion_channels:
+            return latents
+        appearance = latents[:, : self._appearance_channels]
+        return torch.cat([appearance, torch.zeros_like(latents[:, self._appearance_channels :])], dim=1)
+
+    def _shown(self, conditioning: Conditioning, text: str) -> PromptEmbeds:
+        prompt = self.encode_prompt("") if text == "none" else getattr(conditioning, text)
+        assert isinstance(prompt, PromptEmbeds)
+        return prompt
+
+
+def _batch(prompts: Sequence[PromptEmbeds], *, copies: int) -> tuple[Tensor, Tensor]:
+    """Return embeds (len(prompts) * copies, L, D) and mask (…, L), padded to the longest prompt."""
+    length = max(prompt.mask.shape[1] for prompt in prompts)
+    embeds = [_padded(prompt.embeds.transpose(1, 2), length).transpose(1, 2) for prompt in prompts]
+    masks = [_padded(prompt.mask, length) for prompt in prompts]
+    return torch.cat(embeds).repeat_interleave(copies, 0), torch.cat(masks).repeat_interleave(copies, 0)
+
+
+def _padded(values: Tensor, length: int) -> Tensor:
+    """Return `values` (…, L) with zeros (False) up to `length`."""
+    return torch.nn.functional.pad(values, (0, length - values.shape[-1]))

@@ -1,0 +1,175 @@
+"""A clip from a prompt: noise, guided sampling, decoding. Nothing is written to disk here."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.errors import CanceledError, RequestError, ResourceError
+from backend.guidance.protocol import Guidance
+from backend.guidance.table import GUIDANCE
+from backend.models.engine import Conditioning, Engine, EngineSpec
+from backend.pipelines.denoise import OnStep, StepReport, denoise
+from backend.pipelines.sampling import initial_noise, schedule
+from backend.requests import ClipRequest, validate_for
+
+
+@dataclass(frozen=True)
+class LatentCheckpoint:
+    """Where sampling stood: finished steps, the latents (1, C, F, H, W) float32 there, and passes so far."""
+
+    step: int
+    latents: Tensor
+    network_passes: int
+
+
+def _ignore(_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class ClipHooks:
+    """What a caller may watch and stop.
+
+    on_phase: called with "text", "sampling" and "decoding" as each begins.
+    on_step, on_checkpoint: called after every step; the caller decides how often to act.
+    is_canceled: asked at every phase and step.
+    resume_from: continue a broken run from its checkpoint instead of from noise.
+    """
+
+    on_phase: Callable[[str], None] = _ignore
+    on_step: OnStep = _ignore
+    on_checkpoint: Callable[[LatentCheckpoint], None] = _ignore
+    is_canceled: Callable[[], bool] = bool
+    resume_from: LatentCheckpoint | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames (T, H, W, 3) uint8, frames per second, and the measured facts of the run."""
+
+    frames: np.ndarray
+    frame_rate: int
+    facts: dict[str, Any]
+
+
+@dataclass
+class _Phases:
+    """Announces phases, stops before one when canceled, and keeps the seconds each took."""
+
+    hooks: ClipHooks
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str, *, stage: str) -> Iterator[None]:
+        _stop_if_canceled(self.hooks)
+        self.hooks.on_phase(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - started, 4)
+
+
+def make_clip(engine: Engine, request: ClipRequest, *, hooks: ClipHooks | None = None) -> Clip:
+    """Return the clip that `request` describes, made by `engine`.
+
+    The same request on the same machine gives the same frames, also after a resume. Raises RequestError for
+    what the engine cannot make or a request without a seed, CanceledError when a hook says so, ResourceError
+    when memory runs out, and NumericsError.
+    """
+    validate_for(request, engine.spec)
+    try:
+        return _make(engine, request, hooks or ClipHooks())
+    except (RuntimeError, MemoryError) as exc:
+        if not _is_out_of_memory(exc):
+            raise
+        raise ResourceError(
+            f"Memory ran out on this device ({engine.device}); make the clip shorter or close other programs."
+        ) from exc
+
+
+def _make(engine: Engine, request: ClipRequest, hooks: ClipHooks) -> Clip:
+    phases = _Phases(hooks)
+    with phases.phase("text", stage="text"):
+        conditioning = Conditioning(
+            prompt=engine.encode_prompt(request.prompt),
+            negative=engine.encode_prompt(request.negative_prompt),
+        )
+    with phases.phase("sampling", stage="sampling"):
+        sampled = _sample(engine, request, conditioning=conditioning, hooks=hooks)
+    with phases.phase("decoding", stage="decode"):
+        frames = engine.decode(sampled.latents)
+    facts = _facts(engine, request, frames=frames)
+    facts |= {"network_passes": sampled.network_passes, "stage_seconds": phases.seconds}
+    return Clip(frames, engine.spec.frame_rate, facts)
+
+
+def guidance_for(request: ClipRequest, spec: EngineSpec) -> Guidance:
+    """Return the guidance that `request` asks for, or none at all where `spec` honours none."""
+    if "text_guidance" not in spec.capabilities:
+        return GUIDANCE["plain"]()
+    return GUIDANCE["classifier_free"](guidance_scale=request.guidance_scale)
+
+
+def _sample(
+    engine: Engine, request: ClipRequest, *, conditioning: Conditioning, hooks: ClipHooks
+) -> LatentCheckpoint:
+    """Return where sampling ended: the latents of the clip and all passes, those before a resume included."""
+    start = hooks.resume_from or LatentCheckpoint(0, _noise(engine, request), network_passes=0)
+
+    def after_step(report: StepReport) -> None:
+        hooks.on_step(report)
+        network_passes = start.network_passes + report.network_passes
+        hooks.on_checkpoint(LatentCheckpoint(report.step, report.latents, network_passes))
+        _stop_if_canceled(hooks)
+
+    result = denoise(
+        engine,
+        guidance_for(request, engine.spec),
+        latents=start.latents,
+        sigmas=schedule(request.num_inference_steps, shift=engine.spec.timestep_shift),
+        conditioning=conditioning,
+        on_step=after_step,
+        start_step=start.step,
+    )
+    return LatentCheckpoint(
+        request.num_inference_steps, result.latents, start.network_passes + result.network_passes
+    )
+
+
+def _noise(engine: Engine, request: ClipRequest) -> Tensor:
+    if request.seed is None:
+        raise RequestError("seed", "Seed is missing; one must be drawn before a clip is made.")
+    width, height = engine.spec.sizes[request.aspect_ratio]
+    num_frames = engine.spec.num_frames(request.duration_seconds)
+    shape = engine.latent_shape(num_frames=num_frames, height=height, width=width)
+    return initial_noise(shape, seed=request.seed)
+
+
+def _facts(engine: Engine, request: ClipRequest, *, frames: np.ndarray) -> dict[str, Any]:
+    num_frames, height, width, _ = frames.shape
+    return {
+        "seed": request.seed,
+        "num_frames": num_frames,
+        "frame_rate": engine.spec.frame_rate,
+        "width": width,
+        "height": height,
+        "engine": engine.spec.name,
+        "weights_sha256": engine.weights_sha256,
+        "device": engine.device,
+    }
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether `error` says that memory ran out; torch's CPU allocator has no type of its own."""
+    is_cpu_allocator = "DefaultCPUAllocator" in str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or is_cpu_allocator
+
+
+def _stop_if_canceled(hooks: ClipHooks) -> None:
+    if hooks.is_canceled():
+        raise CanceledError("The clip was canceled.")

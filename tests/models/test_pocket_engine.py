@@ -1,0 +1,111 @@
+"""Pocket's engine on small random networks, and on its real weights where they are present."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backend.errors import CanceledError, WeightsError
+from backend.models import registry
+from backend.models.engine import Conditioning, Engine, Pass
+from backend.pipelines.clip import ClipHooks, make_clip
+from backend.pipelines.sampling import initial_noise
+from backend.requests import ClipRequest
+
+WEIGHTS_DIR = Path(__file__).parents[2] / "assets" / "weights"
+
+
+def request(**changes: Any) -> ClipRequest:
+    fields = {"prompt": "a red ball rolls left", "duration_seconds": 0.5, "num_inference_steps": 3, "seed": 7}
+    return ClipRequest.model_validate(fields | changes)
+
+
+def test_the_same_seed_gives_the_same_frames(pocket_engine: Engine) -> None:
+    first, second = (make_clip(pocket_engine, request()).frames for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_another_seed_gives_other_frames(pocket_engine: Engine) -> None:
+    first, second = (make_clip(pocket_engine, request(seed=seed)).frames for seed in (7, 8))
+    assert not np.array_equal(first, second)
+
+
+def test_the_prompt_reaches_the_network(pocket_engine: Engine) -> None:
+    texts = ("a red ball rolls left", "a blue cube spins")
+    first, second = (make_clip(pocket_engine, request(prompt=text)).frames for text in texts)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("aspect_ratio", ["1:1", "4:3", "3:4", "16:9", "9:16"])
+def test_every_aspect_ratio_has_its_size(pocket_engine: Engine, aspect_ratio: str) -> None:
+    frames = make_clip(pocket_engine, request(aspect_ratio=aspect_ratio, num_inference_steps=1)).frames
+    width, height = pocket_engine.spec.sizes[aspect_ratio]
+    assert frames.shape == (9, height, width, 3)
+
+
+def test_a_pass_without_motion_channels_does_not_see_them(pocket_engine: Engine) -> None:
+    latents = initial_noise(pocket_engine.latent_shape(num_frames=9, height=64, width=64), seed=1)
+    still = latents.clone()
+    still[:, 16:] = 0
+    conditioning = Conditioning(pocket_engine.encode_prompt("a ball"), pocket_engine.encode_prompt(""))
+    blind = [Pass(motion_channels=False)]
+    (of_latents,) = pocket_engine.velocities(latents, 0.5, conditioning, blind)
+    (of_still,) = pocket_engine.velocities(still, 0.5, conditioning, [Pass()])
+    assert torch.equal(of_latents, of_still)
+
+
+def test_motion_channels_matter_where_they_are_shown(pocket_engine: Engine) -> None:
+    latents = initial_noise(pocket_engine.latent_shape(num_frames=9, height=64, width=64), seed=1)
+    conditioning = Conditioning(pocket_engine.encode_prompt("a ball"), pocket_engine.encode_prompt(""))
+    passes = [Pass(), Pass(motion_channels=False)]
+    seeing, blind = pocket_engine.velocities(latents, 0.5, conditioning, passes)
+    assert not torch.equal(seeing, blind)
+
+
+def test_a_repeated_prompt_is_embedded_once(pocket_engine: Engine) -> None:
+    assert pocket_engine.encode_prompt("a green egg") is pocket_engine.encode_prompt("a green egg")
+
+
+def test_a_damaged_file_is_named_instead_of_loaded(small_weights_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_weights_dir, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "kinora-pocket/vae/config.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"kinora-pocket/vae/config\.json is damaged.*git checkout"):
+        registry.load_engine("kinora-pocket", weights_dir=tmp_path, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trained_engine() -> Engine:
+    if not (WEIGHTS_DIR / "kinora-pocket" / "checksums.json").exists():
+        pytest.skip("assets/weights/kinora-pocket/checksums.json is missing")
+    return registry.load_engine("kinora-pocket", weights_dir=WEIGHTS_DIR, device="cpu")
+
+
+@pytest.mark.weights
+def test_trained_pocket_gives_the_same_moving_clip_twice(trained_engine: Engine) -> None:
+    first, second = (make_clip(trained_engine, request(num_inference_steps=8)).frames for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.abs(first[0].astype(int) - first[-1]).mean() > 1
+
+
+@pytest.mark.weights
+def test_trained_pocket_puts_the_colour_of_the_prompt_on_the_screen(trained_engine: Engine) -> None:
+    red, blue = (
+        make_clip(
+            trained_engine, request(prompt=f"a {colour} ball in a studio", num_inference_steps=12)
+        ).frames
+        for colour in ("red", "blue")
+    )
+    redness = red[..., 0].astype(int) - red[..., 2]
+    assert redness.mean() > (blue[..., 0].astype(int) - blue[..., 2]).mean()
+
+
+@pytest.mark.weights
+def test_trained_pocket_stops_when_canceled(trained_engine: Engine) -> None:
+    steps: list[int] = []
+    hooks = ClipHooks(on_step=lambda report: steps.append(report.step), is_canceled=lambda: bool(steps))
+    with pytest.raises(CanceledError):
+        make_clip(trained_engine, request(num_inference_steps=8), hooks=hooks)
+    assert steps == [1]
