@@ -1,0 +1,239 @@
+"""The front door of the studio and the command line: submit, cancel, watch, look up. Torch-free."""
+
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from backend.config import Settings
+from backend.errors import NotFoundError
+from backend.jobs.dispatcher import Dispatcher
+from backend.jobs.messages import Preview
+from backend.jobs.progress import Progress
+from backend.media.metadata import read_metadata
+from backend.models import registry
+from backend.models.engine import EngineSpec
+from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
+from backend.models.weights_watch import WeightsWatch
+from backend.requests import MAX_SEED, ClipRequest, parse_request, validate_for, validate_variations
+from backend.store import generations, jobs, projects
+from backend.store.database import Database
+from backend.store.generations import Generation, Output
+from backend.store.ids import IdSource
+from backend.store.projects import Project
+
+__all__ = ["Api", "EngineSpec", "Generation", "Output", "Preview", "Progress", "Project", "StudioStatus"]
+
+DEFAULT_ENGINE = ClipRequest.model_fields["engine"].default
+FIRST_PROJECT_NAME = "Untitled"
+_DRAWN_SEEDS = 2**32  # short enough to read and retype; larger seeds can be asked for
+
+
+@dataclass(frozen=True)
+class StudioStatus:
+    """How the studio is. worker: "starting", "idle", "busy" or "stopped"; problems: one sentence each."""
+
+    device: str
+    worker: str
+    queued: int
+    problems: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as a plain dict."""
+        return asdict(self)
+
+
+class Api:
+    """An open studio: the owner of one data folder. Safe to call from any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        dispatcher: Dispatcher,
+        *,
+        extra_engines: tuple[str, ...],
+    ) -> None:
+        self.settings = settings
+        self._database = database
+        self._dispatcher = dispatcher
+        self._extra_engines = extra_engines
+        with database.reading() as connection:
+            self._ids = IdSource(newest=generations.newest_id(connection))
+            self._default_project = projects.oldest(connection) or self._make_first_project()
+        self._weights = [WeightsWatch(settings.weights_dir, spec) for spec in self.engines()]
+        self._is_open = True
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        warm_engine: str | None = DEFAULT_ENGINE,
+        extra_engines: tuple[str, ...] = (),
+    ) -> "Api":
+        """Return the studio on `settings.data_dir`, at work on whatever is queued there.
+
+        warm_engine: loaded at once by the worker, or None. extra_engines: as for `registry.specs`.
+        Raises StoreError where another process owns the folder or its database cannot be used.
+        """
+        database = Database.open(settings.database_path)
+        try:
+            dispatcher = Dispatcher(database, settings, warm_engine=warm_engine, extra_engines=extra_engines)
+            dispatcher.start()
+            return cls(settings, database, dispatcher=dispatcher, extra_engines=extra_engines)
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Stop working and free the data folder; a running job goes on at the next start."""
+        if self._is_open:
+            self._is_open = False
+            self._dispatcher.stop()
+            self._database.close()
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(
+        self, request: ClipRequest, *, variations: int = 1, project_id: str | None = None
+    ) -> list[str]:
+        """Return the ids of `variations` new generations, which are stored and queued when this returns.
+
+        Their seeds count up from the request's, or from one that is drawn here. Raises RequestError for what
+        the engine cannot make, NotFoundError for an unknown project.
+        """
+        validate_for(request, registry.spec(request.engine, extra_engines=self._extra_engines))
+        seeds = _seeds(request.seed, validate_variations(variations))
+        project = self.default_project() if project_id is None else self.project(project_id)
+        new = [
+            Generation(
+                id=self._ids.next(),
+                project_id=project.id,
+                request=request.model_copy(update={"seed": seed}),
+                created_at=time.time(),
+            )
+            for seed in seeds
+        ]
+        with self._database.transaction() as connection:
+            for generation in new:
+                generations.insert(connection, generation)
+                jobs.insert(connection, generation.id)
+        self._dispatcher.wake()
+        return [generation.id for generation in new]
+
+    def cancel(self, generation_id: str) -> None:
+        """Cancel a queued or running generation; one that has ended stays as it is. Raises NotFoundError."""
+        self.generation(generation_id)
+        with self._database.transaction() as connection:
+            is_canceled = jobs.cancel(connection, generation_id, now=time.time())
+        if is_canceled:
+            self._dispatcher.cancel(generation_id)
+
+    def generation(self, generation_id: str) -> Generation:
+        """Return the generation of that id; NotFoundError if there is none."""
+        with self._database.reading() as connection:
+            return generations.get(connection, generation_id)
+
+    def generations(
+        self, *, project_id: str | None = None, limit: int = 50, before: str | None = None
+    ) -> list[Generation]:
+        """Return up to `limit` generations, newest first, of one project or all, older than `before`."""
+        with self._database.reading() as connection:
+            return generations.newest(connection, project_id=project_id, limit=limit, before=before)
+
+    def queue(self) -> list[Generation]:
+        """Return what is running, then what is queued, in order."""
+        with self._database.reading() as connection:
+            return generations.live(connection)
+
+    def progress(self, generation_id: str) -> Progress | None:
+        """Return where a running generation stands, or None where it is not running."""
+        return self._dispatcher.progress(generation_id)
+
+    def output_path(self, generation_id: str, role: str) -> Path:
+        """Return where the finished file of that role lies; NotFoundError where there is none (any more)."""
+        output = self.generation(generation_id).output(role)
+        path = None if output is None else self.settings.data_dir / output.path
+        if path is None or not path.is_file():
+            raise NotFoundError(
+                f"The {role[:20]} of generation '{generation_id[:40]}' is not in the data folder."
+            )
+        return path
+
+    def preview_path(self, generation_id: str) -> Path | None:
+        """Return where the newest preview of a running generation lies, or None where there is none."""
+        progress = self.progress(generation_id)
+        if progress is None or progress.preview is None:
+            return None
+        return self.settings.data_dir / progress.preview.path
+
+    def engines(self) -> list[EngineSpec]:
+        """Return what every engine can make."""
+        return registry.specs(extra_engines=self._extra_engines)
+
+    def known_words(self, *, engine: str = DEFAULT_ENGINE) -> dict[str, list[str]]:
+        """Return category ("shapes", "colours", ...) -> words that the engine has learned."""
+        return {
+            category: words for category, words in self._vocabulary(engine).items() if category != ALL_WORDS
+        }
+
+    def unknown_words(self, prompt: str, *, engine: str = DEFAULT_ENGINE) -> list[str]:
+        """Return the words of `prompt` outside the engine's world, in order, each once."""
+        vocabulary = self._vocabulary(engine)
+        return unknown_words(prompt, known=set(vocabulary[ALL_WORDS])) if ALL_WORDS in vocabulary else []
+
+    def status(self) -> StudioStatus:
+        """Return how the studio is."""
+        with self._database.reading() as connection:
+            queued = jobs.count_queued(connection)
+        problems = [problem for watch in self._weights for problem in watch.problems()]
+        problems += [problem for problem in self._dispatcher.problems() if problem not in problems]
+        return StudioStatus(
+            device=self._dispatcher.device or self.settings.device,
+            worker=self._dispatcher.worker_state(),
+            queued=queued,
+            problems=problems,
+        )
+
+    def request_from_file(self, path: Path) -> ClipRequest:
+        """Return the request that the exported file at `path` was made from.
+
+        Raises MediaError where it holds none, RequestError where this version does not know its request.
+        """
+        return request_from_file(path)
+
+    def project(self, project_id: str) -> Project:
+        """Return the project of that id; NotFoundError if there is none."""
+        with self._database.reading() as connection:
+            return projects.get(connection, project_id)
+
+    def default_project(self) -> Project:
+        """Return the first project, which every data folder has."""
+        return self._default_project
+
+    def _make_first_project(self) -> Project:
+        project = Project(self._ids.next(), FIRST_PROJECT_NAME, time.time())
+        with self._database.transaction() as connection:
+            projects.insert(connection, project)
+        return project
+
+    def _vocabulary(self, engine: str) -> dict[str, list[str]]:
+        folder = registry.spec(engine, extra_engines=self._extra_engines).folder
+        return read_vocabulary(self.settings.weights_dir / folder)
+
+
+def request_from_file(path: Path) -> ClipRequest:
+    """Return the request in the metadata of the exported file at `path`; MediaError or RequestError."""
+    return parse_request(read_metadata(path)["kinora"].get("request"))
+
+
+def _seeds(first: int | None, variations: int) -> list[int]:
+    """Return the seeds of `variations` clips, counting up from `first` or from one drawn here."""
+    start = secrets.randbelow(_DRAWN_SEEDS) if first is None else first
+    return [(start + offset) % (MAX_SEED + 1) for offset in range(variations)]

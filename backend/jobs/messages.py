@@ -1,0 +1,144 @@
+"""What crosses the pipe between the dispatcher and a worker: one JSON object per line, torch-free.
+
+Everything a worker says about a job carries (job_id, attempt), so that an older attempt can be told apart.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from backend.requests import ClipRequest
+from backend.store.generations import Output
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A whole clip as predicted at `step`: a JPEG sprite sheet of `num_frames` frames, row by row.
+
+    path: relative to the data folder; width, height: of one frame, in pixels.
+    """
+
+    path: str
+    columns: int
+    rows: int
+    num_frames: int
+    frame_rate: int
+    width: int
+    height: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """To the worker: make this. created_at (UTC epoch seconds) decides the folder of the files."""
+
+    job_id: str
+    attempt: int
+    request: ClipRequest
+    created_at: float
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """To the worker: stop this job within a step."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Warm:
+    """To the worker: load this engine, so that the next job starts at once."""
+
+    engine: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """To the worker: end now; the running job's last checkpoint stays."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """From the worker: an engine is loaded and runs on `device`."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class NotReady:
+    """From the worker: the engine to warm up could not be loaded; one sentence why."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class ProgressReport:
+    """From the worker: where a job stands. preview: the newest one, or None before the first.
+
+    phase: "loading", "text", "sampling", "decoding" or "exporting"; step 0 means that none is finished.
+    step_seconds: how long one step takes, or None before the first has been measured.
+    """
+
+    job_id: str
+    attempt: int
+    phase: str
+    step: int = 0
+    num_steps: int = 0
+    step_seconds: float | None = None
+    preview: Preview | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """From the worker: the files are written, verified and in place."""
+
+    job_id: str
+    attempt: int
+    outputs: tuple[Output, ...]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """From the worker: one sentence for the creator, and the kind of error (its class name)."""
+
+    job_id: str
+    attempt: int
+    message: str
+    error_kind: str
+
+
+@dataclass(frozen=True)
+class Canceled:
+    """From the worker: the job was stopped and left no files."""
+
+    job_id: str
+    attempt: int
+
+
+ToWorker = Run | Cancel | Warm | Stop
+FromWorker = Ready | NotReady | ProgressReport | Done | Failed | Canceled
+Message = ToWorker | FromWorker
+
+_TYPES: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind)
+    for kind in (Run, Cancel, Warm, Stop, Ready, NotReady, ProgressReport, Done, Failed, Canceled)
+}
+
+
+def encode(message: Message) -> str:
+    """Return `message` as one line of ASCII JSON, with its newline."""
+    fields = asdict(message)
+    if isinstance(message, Run):
+        fields["request"] = message.request.model_dump()
+    return json.dumps({"type": type(message).__name__, **fields}) + "\n"
+
+
+def decode(line: str) -> Any:
+    """Return the message that `line` holds; ValueError where it holds none."""
+    fields = json.loads(line)
+    if not isinstance(fields, dict) or fields.get("type") not in _TYPES:
+        raise ValueError(f"not a message: {line[:80]!r}")
+    return _TYPES[fields.pop("type")].validate_python(fields)

@@ -1,0 +1,169 @@
+"""The worker: a process of its own that loads torch, runs one job after another, and may die at any time.
+
+Started as `python -m backend.jobs.worker`. Messages come on standard input and leave on standard output;
+anything else that is printed goes to standard error, which is the log. It ends with its parent.
+"""
+
+import argparse
+import ctypes
+import errno
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TextIO
+
+from backend.config import Settings
+from backend.errors import CanceledError, StudioError
+from backend.jobs import messages
+from backend.models import registry
+from backend.models.engine import Engine
+
+_log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Worker:
+    """Runs jobs in the main thread while another thread reads, so that Cancel arrives during a job."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        extra_engines: tuple[str, ...],
+        send: Callable[[messages.FromWorker], None],
+    ) -> None:
+        self._settings = settings
+        self._extra_engines = extra_engines
+        self._send = send
+        self._inbox: queue.SimpleQueue[messages.Run | messages.Warm] = queue.SimpleQueue()
+        self._canceled: set[str] = set()
+        self._engine: Engine | None = None
+
+    def read(self, lines: TextIO) -> None:
+        """Sort messages into the inbox until `lines` ends or says Stop, then end the process at once."""
+        for line in lines:
+            message = messages.decode(line)
+            if isinstance(message, messages.Stop):
+                break
+            if isinstance(message, messages.Cancel):
+                self._canceled.add(message.job_id)
+            else:
+                self._inbox.put(message)
+        os._exit(0)
+
+    def work(self) -> None:
+        """Run what the inbox gives, for ever."""
+        from backend.jobs import runners  # loads torch for seconds, while the reader already listens
+
+        while True:
+            message = self._inbox.get()
+            if isinstance(message, messages.Warm):
+                self._warm(message)
+            else:
+                self._send(self._run(message, runners))
+
+    def _warm(self, warm: messages.Warm) -> None:
+        try:
+            self._load_engine(warm.engine)
+        except Exception as exc:
+            _log.exception("could not load %s", warm.engine)
+            self._send(messages.NotReady(sentence(exc)))
+
+    def _run(self, run: messages.Run, runners: ModuleType) -> messages.FromWorker:
+        context = runners.RunContext(
+            run=run,
+            settings=self._settings,
+            load_engine=self._load_engine,
+            report=self._send,
+            is_canceled=lambda: run.job_id in self._canceled,
+        )
+        try:
+            outputs, facts = runners.RUNNERS[run.request.kind](run.request, context)
+        except CanceledError:
+            return messages.Canceled(run.job_id, run.attempt)
+        except Exception as exc:
+            _log.exception("job %s, attempt %d", run.job_id, run.attempt)
+            return messages.Failed(run.job_id, run.attempt, sentence(exc), type(exc).__name__)
+        return messages.Done(run.job_id, run.attempt, outputs, facts)
+
+    def _load_engine(self, name: str) -> Engine:
+        """Return the engine called `name`, kept from before or loaded in place of the one before."""
+        if self._engine is None or self._engine.spec.name != name:
+            self._engine = None
+            self._engine = registry.load_engine(
+                name,
+                weights_dir=self._settings.weights_dir,
+                device=self._settings.device,
+                extra_engines=self._extra_engines,
+            )
+            self._send(messages.Ready(self._engine.device))
+        return self._engine
+
+
+def sentence(error: Exception) -> str:
+    """Return what to tell the creator about `error`."""
+    if isinstance(error, StudioError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full; free some space and generate again."
+    if is_out_of_memory(error):
+        return "Memory ran out; try a shorter clip, a smaller size, or close other programs."
+    return (
+        f"Something unexpected went wrong ({type(error).__name__}); "
+        "try again, and if it stays, logs/worker.log in the data folder says where."
+    )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether `error` is a form in which Python, torch on a CPU or CUDA run out of memory."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until the parent closes standard input."""
+    parser = argparse.ArgumentParser(prog="python -m backend.jobs.worker")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--extra-engine", action="append", default=[])
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _end_with_parent()
+    protocol = _take_standard_output()
+
+    def send(message: messages.FromWorker) -> None:
+        protocol.write(messages.encode(message))
+        protocol.flush()
+
+    settings = Settings(data_dir=options.data, weights_dir=options.weights, device=options.device)
+    worker = Worker(settings, extra_engines=tuple(options.extra_engine), send=send)
+    threading.Thread(target=worker.read, args=(sys.stdin,), name="reader", daemon=True).start()
+    worker.work()
+
+
+def _end_with_parent() -> None:
+    """Leave Ctrl-C to the parent; on Linux, ask the kernel to end this process with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _take_standard_output() -> TextIO:
+    """Return the pipe to the parent; from now on, prints of any library go to standard error."""
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return protocol
+
+
+if __name__ == "__main__":
+    main()

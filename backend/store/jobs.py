@@ -1,0 +1,110 @@
+"""Jobs: the queue. One row per generation says where it stands; (generation id, attempt) is the fence.
+
+A worker's result counts only for the attempt that is running: what an older attempt still says is refused.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+_LIVE = "status IN ('queued', 'running')"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that was just given to a worker."""
+
+    generation_id: str
+    attempt: int
+
+
+def insert(connection: sqlite3.Connection, generation_id: str) -> None:
+    """Put the generation at the end of the queue."""
+    connection.execute(
+        f"""
+        INSERT INTO jobs (generation_id, status, position)
+        VALUES (?, 'queued', (SELECT coalesce(max(position), 0) + 1 FROM jobs WHERE {_LIVE}))
+        """,
+        (generation_id,),
+    )
+
+
+def claim(connection: sqlite3.Connection, *, now: float) -> Claim | None:
+    """Start the first queued job as its next attempt and return it, or None where none is queued."""
+    rows = connection.execute(
+        f"""
+        UPDATE jobs SET status = 'running', attempt = attempt + 1, started_at = ?
+        WHERE generation_id = (
+            SELECT generation_id FROM jobs WHERE {_LIVE} AND status = 'queued'
+            ORDER BY position, generation_id LIMIT 1
+        )
+        RETURNING generation_id, attempt
+        """,
+        (now,),
+    ).fetchall()
+    return Claim(**rows[0]) if rows else None
+
+
+def finish(
+    connection: sqlite3.Connection, claim: Claim, *, status: str, now: float, error: str | None = None
+) -> bool:
+    """End a running attempt as `status`; return False, changing nothing, where it is not the running one."""
+    cursor = connection.execute(
+        """
+        UPDATE jobs SET status = ?, finished_at = ?, error = ?
+        WHERE generation_id = ? AND attempt = ? AND status = 'running'
+        """,
+        (status, now, error, claim.generation_id, claim.attempt),
+    )
+    return cursor.rowcount == 1
+
+
+def cancel(connection: sqlite3.Connection, generation_id: str, *, now: float) -> bool:
+    """Cancel a queued or running job; return False where it had ended already."""
+    cursor = connection.execute(
+        f"UPDATE jobs SET status = 'canceled', finished_at = ? WHERE generation_id = ? AND {_LIVE}",
+        (now, generation_id),
+    )
+    return cursor.rowcount == 1
+
+
+def record_crash(
+    connection: sqlite3.Connection, claim: Claim, *, max_crashes: int, now: float, error: str
+) -> str | None:
+    """Return "queued" or, at the last allowed crash, "failed" (with `error`): what a crashed attempt became.
+
+    None, changing nothing, where the attempt was not the running one.
+    """
+    rows = connection.execute(
+        """
+        UPDATE jobs SET
+            crashes = crashes + 1,
+            status = iif(crashes + 1 >= :max_crashes, 'failed', 'queued'),
+            error = iif(crashes + 1 >= :max_crashes, :error, NULL),
+            finished_at = iif(crashes + 1 >= :max_crashes, :now, NULL),
+            started_at = iif(crashes + 1 >= :max_crashes, started_at, NULL)
+        WHERE generation_id = :generation_id AND attempt = :attempt AND status = 'running'
+        RETURNING status
+        """,
+        {
+            "max_crashes": max_crashes,
+            "error": error,
+            "now": now,
+            "generation_id": claim.generation_id,
+            "attempt": claim.attempt,
+        },
+    ).fetchall()
+    return str(rows[0]["status"]) if rows else None
+
+
+def requeue_running(connection: sqlite3.Connection) -> int:
+    """Queue again, at its old place, whatever was running; return how many jobs that were."""
+    cursor = connection.execute(
+        f"UPDATE jobs SET status = 'queued', started_at = NULL WHERE {_LIVE} AND status = 'running'"
+    )
+    return cursor.rowcount
+
+
+def count_queued(connection: sqlite3.Connection) -> int:
+    """Return how many jobs wait."""
+    row = connection.execute(f"SELECT count(*) FROM jobs WHERE {_LIVE} AND status = 'queued'").fetchone()
+    return int(row[0])

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from backend.config import Settings
+from backend.jobs import traces
+
+
+def put(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_only_traces_of_live_jobs_survive_a_start(settings: Settings) -> None:
+    kept = [put(traces.checkpoint_path(settings, "A")), put(traces.previews_dir(settings, "A") / "1-1.jpg")]
+    gone = [put(traces.checkpoint_path(settings, "B")), put(traces.previews_dir(settings, "B") / "1-1.jpg")]
+    traces.remove_stale(settings, live={"A"})
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in gone)
+
+
+def test_half_written_outputs_go_and_finished_ones_stay(settings: Settings) -> None:
+    partial = put(settings.outputs_dir / "2026-01-01" / ".A.mp4.1234.partial")
+    finished = put(settings.outputs_dir / "2026-01-01" / "B.mp4")
+    traces.remove_stale(settings, live=())
+    assert (partial.exists(), finished.exists()) == (False, True)
+
+
+def test_nothing_to_remove_is_fine(settings: Settings) -> None:
+    traces.remove(settings, "A")
+    traces.remove_stale(settings, live=())

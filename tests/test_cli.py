@@ -1,0 +1,153 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from backend.api import Api
+from backend.cli import main
+from backend.config import Settings
+from backend.door import find_running_studio
+from backend.media.files import sha256_of
+from backend.media.video import write_video
+from backend.requests import ClipRequest
+from studio.endpoints import add_endpoints
+from tests.conftest import TINY
+
+BALL = "a red ball"
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    """An exported file whose request asks for the tiny engine."""
+    request = ClipRequest(prompt=BALL, engine="tiny", seed=7, num_inference_steps=8, duration_seconds=1)
+    made = {"kinora": {"request": request.model_dump()}}
+    path = tmp_path / "made.mp4"
+    write_video(path, np.zeros((5, 32, 32, 3), np.uint8), frame_rate=16, metadata=made)
+    return path
+
+
+@pytest.fixture
+def door(tiny_studio: Api) -> Iterator[Path]:
+    """The door of a studio that answers on a port of its own."""
+    with gr.Blocks(analytics_enabled=False) as page:
+        add_endpoints(tiny_studio)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    path = tiny_studio.settings.door_path
+    path.write_text(json.dumps({"url": url, "pid": 1, "token": "secret"}))
+    yield path
+    path.unlink()
+    page.close()
+
+
+def generate(*arguments: object, data_dir: Path) -> int:
+    return main(["generate", *map(str, arguments), "--data", str(data_dir)], extra_engines=TINY)
+
+
+BAD = [
+    ([""], "Prompt must be text of 1 to 10,000 characters; you gave ''."),
+    (["a" * 10_001], "you gave 10,001 characters."),
+    (["half \udcff of a letter"], "lone surrogate"),
+    ([], "Prompt is missing"),
+    ([BALL, "--seed", "-1"], "you gave '-1'."),
+    ([BALL, "--seed", str(2**63)], "at most 9223372036854775807; you gave '9223372036854775808'."),
+    ([BALL, "--seed", "abc"], "you gave 'abc'."),
+    ([BALL, "--seed", "1.5"], "you gave '1.5'."),
+    ([BALL, "--seconds", "0"], "Seconds must be a number of more than 0"),
+    ([BALL, "--seconds", "1000"], "between 0.5 and 4 for Kinora Pocket; you asked for 1000."),
+    ([BALL, "--aspect", "2:1"], "one of 1:1, 4:3, 3:4, 16:9, 9:16; you gave '2:1'."),
+    ([BALL, "--guidance", "nan"], "Guidance must be a number of at least 1 and at most 30"),
+    ([BALL, "--steps", "0"], "you gave '0'."),
+    ([BALL, "--variations", "many"], "from 1 to 16; you gave 'many'."),
+    ([BALL, "--out", "/"], "--out must name a file; / is a folder."),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: ascii(value)[:30])
+def test_bad_request_exits_2_with_one_sentence(
+    arguments: list[str], words: str, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(*arguments, data_dir=settings.data_dir) == 2
+    told = capsys.readouterr()
+    assert words in told.err
+    assert told.err.count("\n") == 1 and told.out == ""
+    assert not settings.data_dir.exists()
+
+
+def test_refusal_is_an_object_with_json(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(BALL, "--seed", "abc", "--json", data_dir=settings.data_dir) == 2
+    assert "you gave 'abc'" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_file_that_is_no_clip_is_refused(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate("--from", settings.data_dir / "no.mp4", data_dir=settings.data_dir) == 1
+    assert "no.mp4 does not exist" in capsys.readouterr().err
+
+
+def test_taken_folder_exits_1(tiny_studio: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(BALL, data_dir=tiny_studio.settings.data_dir) == 1
+    assert "Kinora is already running on" in capsys.readouterr().err
+
+
+def test_clip_is_made_without_a_studio(
+    exported: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = settings.data_dir.parent / "new" / "ball.mp4"
+    code = generate("--from", exported, "--seconds", 0.5, "--json", "--out", out, data_dir=settings.data_dir)
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert code == 0
+    assert [result[name] for name in ("seed", "frames", "frame_rate", "engine")] == [7, 9, 16, "tiny"]
+    assert result["network_passes"] == 16
+    assert Path(result["outputs"][0]["path"]).is_absolute()
+    assert sha256_of(out) == result["outputs"][0]["sha256"]
+    assert "done" in told.err
+
+
+def test_variations_go_through_the_running_studio(
+    exported: Path, door: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--from", exported, "a blue cube", "--variations", 2, "--json", "--out", tmp_path / "c.mp4")
+    assert generate(*arguments, data_dir=door.parent) == 0
+    results = json.loads(capsys.readouterr().out)["generations"]
+    assert [result["seed"] for result in results] == [7, 8]
+    hashes = [sha256_of(tmp_path / name) for name in ("c-1.mp4", "c-2.mp4")]
+    assert [result["outputs"][0]["sha256"] for result in results] == hashes
+
+
+def test_failure_in_the_running_studio_exits_1(
+    exported: Path, door: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate("--from", exported, "nan", data_dir=door.parent) == 1
+    assert "invalid at step 1 of 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"url": "http://127.0.0.1:PORT", "token": "x"}'])
+def test_stale_door_leads_nowhere(tmp_path: Path, content: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        free_port = str(listener.getsockname()[1])
+    (tmp_path / "door.json").write_text(content.replace("PORT", free_port))
+    assert find_running_studio(tmp_path / "door.json") is None
+
+
+def test_ctrl_c_cancels_the_generation(exported: Path, settings: Settings) -> None:
+    arguments = ["generate", "slowly", "--from", exported, "--steps", 100, "--data", settings.data_dir]
+    code = (
+        "import sys; from backend.cli import main; "
+        f"sys.exit(main({[*map(str, arguments)]!r}, extra_engines={TINY!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as process:
+        while not process.stderr.readline().startswith("sampling"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert "Canceled." in process.stderr.read()
+    assert process.returncode == 130
+    with Api.open(settings, warm_engine=None, extra_engines=TINY) as api:
+        assert [each.status for each in api.generations()] == ["canceled"]
