@@ -1,0 +1,42 @@
+/** How a clip was made, as a line and as a list. */
+
+import { duration } from "./format.js";
+
+const STAGES = { load: "loading", text: "reading", sampling: "making", decode: "developing", export: "saving" };
+
+/** Fill `details` for `take`: its size in the summary, everything else in its list. */
+export function showFacts(details, take) {
+  const stamp = `${take.id} ${take.status}`;
+  if (details.dataset.shown === stamp) return;
+  details.dataset.shown = stamp;
+  details.querySelector('[data-field="summary"]').textContent = summary(take);
+  details.querySelector("dl").replaceChildren(
+    ...rows(take).flatMap(([name, value]) => [item("dt", name), item("dd", value)]),
+  );
+}
+
+function summary(take) {
+  const { width, height, num_frames: numFrames, frame_rate: frameRate } = take.facts;
+  return width ? `${width} × ${height} · ${duration(numFrames / frameRate)}` : "Settings";
+}
+
+function rows({ request, facts, started_at: startedAt, finished_at: finishedAt }) {
+  const stages = Object.entries(facts.stage_seconds ?? {})
+    .map(([stage, seconds]) => `${STAGES[stage] ?? stage} ${duration(seconds)}`)
+    .join(", ");
+  return [
+    ["Without", request.negative_prompt],
+    ["Length", facts.num_frames && `${facts.num_frames} frames at ${facts.frame_rate} per second`],
+    ["Steps", request.num_inference_steps],
+    ["Guidance", request.guidance_scale],
+    ["Made in", startedAt && finishedAt && duration(finishedAt - startedAt)],
+    ["Of which", stages],
+    ["Passes", facts.network_passes],
+    ["Model", [facts.engine ?? request.engine, facts.weights_sha256?.slice(0, 12)].filter(Boolean).join(" ")],
+    ["Made with", facts.version && `Kinora ${facts.version} on ${facts.device}`],
+  ].filter(([, value]) => value);
+}
+
+function item(tag, text) {
+  return Object.assign(document.createElement(tag), { textContent: text });
+}

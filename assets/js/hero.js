@@ -1,0 +1,145 @@
+/** The middle of the page: the clip being made, or the one that was chosen. */
+
+import { duration, fraction, phaseName } from "./format.js";
+import { showFacts } from "./facts.js";
+import { Player } from "./player.js";
+import { startWith } from "./prompt.js";
+import { SpritePlayer } from "./sprite.js";
+import { choose, refresh, subscribe } from "./state.js";
+
+const VIEWS = { queued: "making", running: "making", done: "done", failed: "stopped", canceled: "stopped" };
+
+/** Fill `element` and keep it true; `page` has examples and reuse(id), remix(id), cancel(id). */
+export function mountHero(element, page) {
+  const hero = element.querySelector(".hero");
+  const field = (name) => hero.querySelector(`[data-field="${name}"]`);
+  const button = (name) => hero.querySelector(`[data-action="${name}"]`);
+  const sprite = new SpritePlayer(hero.querySelector("canvas"));
+  const player = new Player(hero);
+  const progress = new ProgressLine(hero);
+  let shown = null;
+
+  button("reuse").addEventListener("click", () => page.reuse(shown.id));
+  button("remix").addEventListener("click", () => page.remix(shown.id));
+  button("cancel").addEventListener("click", () => {
+    page.cancel(shown.id);
+    choose(null);
+    refresh();
+  });
+  button("copy-seed").addEventListener("click", () => {
+    navigator.clipboard.writeText(shown.seed);
+    field("announcement").textContent = `Seed ${shown.seed} is copied.`;
+  });
+  window.addEventListener("kinora:submitted", () => bringIntoView(hero));
+  showExamples(hero.querySelector(".examples"), page.examples);
+
+  subscribe(({ state, hero: take }) => {
+    showProblems(hero.querySelector(".problems"), state.problems);
+    if (take?.id !== shown?.id) sprite.clear();
+    const hasEnded = shown?.id === take?.id && shown?.status !== take?.status;
+    if (hasEnded) field("announcement").textContent = announcement(take);
+    shown = take;
+    hero.dataset.view = take ? VIEWS[take.status] : "empty";
+    if (!take) return player.unload();
+    showShape(hero, take);
+    showTake(field, take);
+    button("download").href = take.clip ? `${take.clip}?download=true` : "";
+    hero.dataset.seed = take.seed ?? "";
+    field("seed").textContent = take.seed ?? "not drawn";
+    progress.show(take);
+    showFacts(hero.querySelector(".facts"), take);
+    if (take.progress?.preview) sprite.show(take.progress.preview);
+    if (take.status === "done") {
+      sprite.pause();
+      player.load(take);
+    } else {
+      player.unload();
+      if (VIEWS[take.status] === "stopped") sprite.clear();
+    }
+  });
+}
+
+function showTake(field, take) {
+  field("prompt").textContent = take.request.prompt;
+  const isWaiting = VIEWS[take.status] === "making" && !take.progress?.preview;
+  if (take.status === "failed") field("veil").textContent = take.error;
+  else if (take.status === "canceled") field("veil").textContent = "Canceled before it was finished.";
+  else field("veil").textContent = isWaiting ? phaseName(take) : "";
+}
+
+/** Give the screen the shape of the clip before its first frame is known. */
+function showShape(hero, take) {
+  const [across, down] = take.request.aspect_ratio.split(":").map(Number);
+  const { width = across, height = down } = take.progress?.preview ?? take.facts;
+  hero.style.setProperty("--aspect", width / height);
+}
+
+function showProblems(list, problems) {
+  list.hidden = problems.length === 0;
+  if ([...list.children].map((item) => item.textContent).join() === problems.join()) return;
+  list.replaceChildren(
+    ...problems.map((problem) => Object.assign(document.createElement("li"), { textContent: problem })),
+  );
+}
+
+function showExamples(list, examples) {
+  for (const example of examples) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: example });
+    button.addEventListener("click", () => startWith(example));
+    list.appendChild(document.createElement("li")).appendChild(button);
+  }
+}
+
+/** Scroll to the clip where it lies below the inputs, as on a phone. */
+function bringIntoView(hero) {
+  if (hero.getBoundingClientRect().top > innerHeight / 2) hero.scrollIntoView({ behavior: "smooth" });
+}
+
+function announcement(take) {
+  if (take.status === "done") return `The clip is ready: ${take.request.prompt}`;
+  if (take.status === "failed") return `The clip failed: ${take.error}`;
+  return take.status === "running" ? "The clip is being made." : "";
+}
+
+function times({ elapsed_seconds: elapsed, remaining_seconds: remaining }) {
+  return remaining === null ? duration(elapsed) : `${duration(elapsed)} · ${duration(remaining)} left`;
+}
+
+/** Phase, times and bar of the clip being made. */
+class ProgressLine {
+  #bar;
+  #phase;
+  #times;
+  #announcement;
+  #id = "";
+  #announcedQuarter = 0;
+
+  constructor(hero) {
+    this.#bar = hero.querySelector("progress");
+    this.#phase = hero.querySelector('[data-field="phase"]');
+    this.#times = hero.querySelector('[data-field="times"]');
+    this.#announcement = hero.querySelector('[data-field="announcement"]');
+  }
+
+  show(take) {
+    if (VIEWS[take.status] !== "making") return;
+    if (this.#id !== take.id) this.#restart(take.id);
+    this.#phase.textContent = phaseName(take);
+    this.#times.textContent = take.progress ? times(take.progress) : "";
+    this.#bar.value = Math.max(this.#bar.value, fraction(take.progress));
+    this.#announce(take);
+  }
+
+  #restart(id) {
+    this.#id = id;
+    this.#bar.value = 0;
+    this.#announcedQuarter = 0;
+  }
+
+  #announce(take) {
+    const quarter = Math.floor(this.#bar.value * 4);
+    if (quarter <= this.#announcedQuarter) return;
+    this.#announcedQuarter = quarter;
+    this.#announcement.textContent = `${phaseName(take)}, ${quarter * 25} percent done`;
+  }
+}

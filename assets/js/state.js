@@ -1,0 +1,111 @@
+/** What the studio is doing, polled from the server and handed to every part of the page.
+ *
+ * The page keeps nothing of its own but which take is shown; so a reload, or a second browser, shows the same. */
+
+const BUSY_MS = 250;
+const IDLE_MS = 1000;
+const HIDDEN_MS = 3000;
+
+const listeners = new Set();
+const snapshot = { state: null, takes: [], hasOlder: false, chosen: null, isConnected: true };
+let stamp = "";
+let timer = 0;
+let isPolling = false;
+let isStale = false;
+
+/** Call `listener` with {state, takes, hasOlder, hero, chosen, isConnected} now and at every change. */
+export function subscribe(listener) {
+  listeners.add(listener);
+  if (snapshot.state) listener(view());
+  else if (!isPolling) poll();
+}
+
+/** Show the take of that id in the middle, or with null whatever is newest. */
+export async function choose(id) {
+  const url = new URL(location.href);
+  url.hash = id ? `take=${id}` : "";
+  history.replaceState(null, "", url);
+  snapshot.chosen = id && (found(id) ?? (await json(`/studio/takes/${encodeURIComponent(id)}`)));
+  publish();
+}
+
+/** Ask the server at once instead of at the next turn. */
+export function refresh() {
+  isStale = true;
+  if (!isPolling) poll();
+}
+
+/** Add the next page of older takes. */
+export async function loadOlder() {
+  const page = await json(`/studio/takes?before=${snapshot.takes.at(-1).id}`);
+  if (!page) return;
+  snapshot.takes.push(...page.takes);
+  snapshot.hasOlder = page.has_older;
+  publish();
+}
+
+async function poll() {
+  clearTimeout(timer);
+  isPolling = true;
+  isStale = false;
+  const state = await json("/studio/state");
+  snapshot.isConnected = state !== null;
+  if (state) {
+    snapshot.state = state;
+    await followTakes(state);
+  }
+  isPolling = false;
+  publish();
+  const wait = document.hidden ? HIDDEN_MS : state?.queue.length ? BUSY_MS : IDLE_MS;
+  timer = setTimeout(poll, isStale ? 0 : wait);
+}
+
+/** Read the takes again when one came, went or changed. */
+async function followTakes(state) {
+  const now = [state.newest, ...state.queue.map((job) => `${job.id} ${job.status}`)].join();
+  if (now === stamp) return;
+  const page = await json("/studio/takes");
+  if (!page) return;
+  const older = snapshot.takes.filter((take) => page.takes.length && take.id < page.takes.at(-1).id);
+  if (!older.length) snapshot.hasOlder = page.has_older;
+  snapshot.takes = [...page.takes, ...older];
+  if (stamp === "") await chooseFromAddress();
+  stamp = now;
+}
+
+async function chooseFromAddress() {
+  const id = /^#take=(\w+)$/.exec(location.hash)?.[1];
+  if (id) snapshot.chosen = found(id) ?? (await json(`/studio/takes/${id}`));
+}
+
+function found(id) {
+  return snapshot.state?.queue.find((job) => job.id === id) ?? snapshot.takes.find((take) => take.id === id);
+}
+
+function view() {
+  const chosen = snapshot.chosen && (found(snapshot.chosen.id) ?? snapshot.chosen);
+  const newest = snapshot.takes.find((take) => take.status === "done" || take.status === "failed");
+  return { ...snapshot, chosen, hero: chosen ?? snapshot.state.queue[0] ?? newest ?? null };
+}
+
+function publish() {
+  if (!snapshot.state) return;
+  const current = view();
+  for (const listener of listeners) listener(current);
+}
+
+/** Return the JSON at `url`, or null where the server does not give any. */
+async function json(url) {
+  try {
+    const response = await fetch(url);
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+window.addEventListener("kinora:submitted", () => {
+  choose(null);
+  refresh();
+});

@@ -1,0 +1,116 @@
+/** The right of the page: what was made, and what waits. */
+
+import { ago, duration, fraction, phaseName } from "./format.js";
+import { choose, loadOlder, refresh, subscribe } from "./state.js";
+
+/** Fill `element` and keep it true; `page` has cancel(id). */
+export function mountTakes(element, page) {
+  const history = element.querySelector(".history");
+  const queue = element.querySelector(".queue");
+  const olderButton = history.querySelector('[data-action="older"]');
+  olderButton.addEventListener("click", loadOlder);
+
+  subscribe(({ state, takes, hasOlder, hero }) => {
+    const finished = takes.filter((take) => take.status !== "queued" && take.status !== "running");
+    history.querySelector('[data-field="no-takes"]').hidden = finished.length > 0;
+    olderButton.hidden = !hasOlder;
+    keep(history.querySelector("ol"), finished, { make: takeItem, update: updateTake, hero });
+    queue.hidden = state.queue.length === 0;
+    keep(queue.querySelector("ol"), state.queue, { make: (job) => jobItem(job, page), update: updateJob, hero });
+  });
+}
+
+/** Make the children of `list` stand for `entries`, in their order, remaking only what changed its status. */
+function keep(list, entries, { make, update, hero }) {
+  const present = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  const items = entries.map((entry) => {
+    const key = `${entry.id} ${entry.status}`;
+    const item = present.get(key) ?? make(entry);
+    item.dataset.key = key;
+    item.querySelector(".pick").setAttribute("aria-current", entry.id === hero?.id);
+    update(item, entry);
+    present.delete(key);
+    return item;
+  });
+  for (const gone of present.values()) gone.remove();
+  items.forEach((item, place) => list.children[place] === item || list.insertBefore(item, list.children[place] ?? null));
+}
+
+function takeItem(take) {
+  const item = part("li", "take");
+  const button = item.appendChild(pickButton(take));
+  button.append(thumbnail(take), words(take));
+  return item;
+}
+
+function updateTake(item, take) {
+  item.querySelector("small").textContent = `${outcome(take)} · ${ago(take.created_at)}`;
+}
+
+function outcome(take) {
+  if (take.status === "done") return `Seed ${take.seed}`;
+  return take.status === "failed" ? "Failed" : "Canceled";
+}
+
+function jobItem(job, page) {
+  const item = part("li", "job");
+  const cancelButton = part("button", "quiet glyph", "✕");
+  cancelButton.type = "button";
+  cancelButton.setAttribute("aria-label", `Cancel: ${job.request.prompt.slice(0, 80)}`);
+  cancelButton.addEventListener("click", () => {
+    page.cancel(job.id);
+    refresh();
+  });
+  item.appendChild(pickButton(job)).append(words(job));
+  item.append(cancelButton);
+  return item;
+}
+
+function updateJob(item, job) {
+  const left = job.progress?.remaining_seconds;
+  item.querySelector("small").textContent = phaseName(job) + (left ? ` · ${duration(left)} left` : "");
+  item.style.setProperty("--done", fraction(job.progress));
+}
+
+function pickButton(take) {
+  const button = part("button", "pick");
+  button.type = "button";
+  button.title = take.request.prompt.slice(0, 500);
+  button.addEventListener("click", () => choose(take.id));
+  return button;
+}
+
+function words(take) {
+  const block = part("span", "words");
+  const prompt = part("span", "prompt", take.request.prompt.slice(0, 200));
+  prompt.dir = "auto";
+  block.append(prompt, part("small", "figures"));
+  return block;
+}
+
+/** Return the poster of `take`, which plays while the pointer or the focus is on it. */
+function thumbnail(take) {
+  const frame = part("span", "thumbnail");
+  if (!take.poster) {
+    frame.textContent = take.status === "failed" ? "!" : "–";
+    return frame;
+  }
+  const picture = part("img", "");
+  Object.assign(picture, { src: take.poster, alt: "", loading: "lazy" });
+  frame.append(picture);
+  frame.addEventListener("pointerenter", () => playIn(frame, take));
+  frame.addEventListener("pointerleave", () => frame.querySelector("video")?.remove());
+  return frame;
+}
+
+function playIn(frame, take) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const video = part("video", "");
+  Object.assign(video, { src: take.clip, muted: true, loop: true, playsInline: true, autoplay: true });
+  video.setAttribute("aria-hidden", "true");
+  frame.append(video);
+}
+
+function part(tag, className, text = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}

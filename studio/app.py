@@ -1,0 +1,84 @@
+"""The studio as one web application: the page from the table of tabs, routes, endpoints and guard."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI, Response
+from fastapi.staticfiles import StaticFiles
+
+from backend.api import Api
+from studio.endpoints import add_endpoints
+from studio.guard import MAX_BODY_BYTES, Guard
+from studio.markup import HEADER
+from studio.routes import studio_routes
+from studio.tabs import create
+from studio.theme import colour_tokens, kinora_theme
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One page of the studio: its name in the bar, and what builds it."""
+
+    title: str
+    build: Callable[[Api], None]
+
+
+TABS = (Tab("Create", create.build),)
+
+_ASSETS = Path(__file__).parent.parent / "assets"
+_STYLE_SHEETS = ("layout", "inputs", "hero", "takes")
+_MOUNT_HEADER = "import('/assets/js/header.js').then(({ mountHeader }) => mountHeader(element));"
+_HEAD = """
+<meta name="theme-color" content="#14151A">
+<style>{tokens}</style>
+<script>
+  const chosen = localStorage.getItem('kinora-theme');
+  if (chosen) document.documentElement.dataset.theme = chosen;
+</script>
+"""
+_TEMPORARY_FILES_SECONDS = (3600, 86400)  # how often uploads are looked through, and how old they may get
+
+
+def build_page(api: Api) -> gr.Blocks:
+    """Return the page: header, one tab per row of TABS, and the named endpoints."""
+    with gr.Blocks(
+        title="Kinora", fill_width=True, analytics_enabled=False, delete_cache=_TEMPORARY_FILES_SECONDS
+    ) as page:
+        add_endpoints(api)  # before the tabs, whose events would take their names
+        gr.HTML(html_template=HEADER, js_on_load=_MOUNT_HEADER, elem_id="header", apply_default_css=False)
+        with gr.Tabs(elem_id="pages"):
+            for tab in TABS:
+                with gr.Tab(tab.title):
+                    tab.build(api)
+    return page
+
+
+def build_app(api: Api, *, port: int) -> FastAPI:
+    """Return the application to serve on 127.0.0.1:`port`."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard, hosts=(f"127.0.0.1:{port}", f"localhost:{port}"))
+    app.include_router(studio_routes(api))
+    app.add_route("/gradio_api/openapi.json", lambda _: Response(status_code=404))
+    for kind in ("css", "js"):
+        app.mount(f"/assets/{kind}", StaticFiles(directory=_ASSETS / kind))
+    return gr.mount_gradio_app(
+        app,
+        build_page(api),
+        path="/",
+        server_name="127.0.0.1",
+        server_port=port,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        theme=kinora_theme(),
+        css_paths=[_ASSETS / "css" / f"{name}.css" for name in _STYLE_SHEETS],
+        head=_HEAD.format(tokens=colour_tokens()),
+        allowed_paths=[str(api.settings.outputs_dir)],  # gradio_client fetches what /generation names
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        show_error=False,
+        max_file_size=MAX_BODY_BYTES,
+    )

@@ -1,0 +1,106 @@
+"""The page's own HTML. It holds structure and fixed words only; scripts fill in everything else as text."""
+
+HEADER = """
+<header class="bar">
+  <p class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 5v14l8-7zM13 5v14l8-7z"/></svg>
+    <b>Kinora</b><span class="project" data-field="project"></span></p>
+  <p class="status" role="status"><span class="dot" aria-hidden="true"></span>
+    <span data-field="status"></span></p>
+  <button type="button" class="quiet glyph" data-action="theme" aria-label="Switch between dark and light"
+    title="Switch between dark and light"><svg viewBox="0 0 24 24" aria-hidden="true">
+    <path d="M12 3a9 9 0 0 0 0 18z"/><path class="stroke" d="M12 4a8 8 0 0 1 0 16"/></svg></button>
+  <button type="button" class="quiet glyph" data-action="shortcuts" aria-label="Keyboard shortcuts"
+    title="Keyboard shortcuts (?)">?</button>
+</header>
+<dialog class="sheet" aria-labelledby="shortcuts-title">
+  <h2 id="shortcuts-title">Keyboard shortcuts</h2>
+  <dl>
+    <div><dt><kbd>Ctrl</kbd> <kbd>Enter</kbd></dt><dd>Generate, or add to the queue</dd></div>
+    <div><dt><kbd>Esc</kbd></dt><dd>Cancel the clip being made</dd></div>
+    <div><dt><kbd>Space</kbd></dt><dd>Play or pause</dd></div>
+    <div><dt><kbd>E</kbd></dt><dd>Reuse all settings of the clip</dd></div>
+    <div><dt><kbd>R</kbd></dt><dd>Remix: its settings with a new seed</dd></div>
+    <div><dt><kbd>?</kbd></dt><dd>Show this sheet</dd></div>
+  </dl>
+  <form method="dialog"><button class="secondary">Close</button></form>
+</dialog>
+"""
+
+HERO = """
+<section class="hero" aria-label="Clip" data-view="empty">
+  <ul class="problems" role="alert" hidden></ul>
+  <div class="stage">
+    <div class="screen">
+      <canvas role="img" width="1" height="1" aria-label="Preview of the clip being made"></canvas>
+      <video playsinline loop muted preload="auto" aria-label="The clip"></video>
+      <p class="veil" data-field="veil"></p>
+    </div>
+    <div class="welcome">
+      <h1>Describe a moment, see it move</h1>
+      <p>Write on the left what should happen and where, or begin with one of these.</p>
+      <ul class="examples"></ul>
+    </div>
+  </div>
+  <div class="transport">
+    <button type="button" class="quiet glyph" data-action="play" aria-label="Play">
+      <svg viewBox="0 0 24 24" aria-hidden="true"><path class="is-play" d="M7 4v16l13-8z"/>
+      <path class="is-pause" d="M6 4h4v16H6zM14 4h4v16h-4z"/></svg></button>
+    <input type="range" min="0" max="1" step="any" value="0" aria-label="Position in the clip"
+      data-field="position">
+    <span class="figures" data-field="clock"></span>
+    <button type="button" class="quiet glyph" data-action="fullscreen" aria-label="Full screen">
+      <svg viewBox="0 0 24 24" aria-hidden="true">
+      <path class="stroke" d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg></button>
+  </div>
+  <div class="making">
+    <p><b data-field="phase"></b> <span class="figures" data-field="times"></span></p>
+    <progress max="1" value="0" aria-label="Progress of the clip"></progress>
+    <button type="button" class="secondary" data-action="cancel" title="Cancel (Esc)">Cancel</button>
+  </div>
+  <p class="told" data-field="prompt" dir="auto"></p>
+  <div class="after">
+    <div class="actions">
+      <button type="button" class="secondary" data-action="reuse" title="Fill in all its settings (E)">
+        Reuse</button>
+      <button type="button" class="secondary" data-action="remix" title="Its settings, a new seed (R)">
+        Remix</button>
+      <a class="secondary" data-action="download" download>Download</a>
+    </div>
+    <p class="seed">Seed <span class="figures" data-field="seed"></span>
+      <button type="button" class="quiet glyph" data-action="copy-seed" aria-label="Copy the seed"
+        title="Copy the seed"><svg viewBox="0 0 24 24" aria-hidden="true">
+        <path class="stroke" d="M9 9h11v11H9zM5 15H4V4h11v1"/></svg></button></p>
+    <details class="facts"><summary><span data-field="summary"></span></summary><dl></dl></details>
+  </div>
+  <p class="unseen" aria-live="polite" data-field="announcement"></p>
+</section>
+"""
+
+TAKES = """
+<section class="takes" aria-label="Takes">
+  <div class="history">
+    <h2>Takes</h2>
+    <p class="hint" data-field="no-takes">Every clip you make is kept here, with all its settings.</p>
+    <ol></ol>
+    <button type="button" class="quiet" data-action="older" hidden>Show older takes</button>
+  </div>
+  <div class="queue" hidden>
+    <h2>Queue</h2>
+    <ol></ol>
+  </div>
+</section>
+"""
+
+WORDS = """
+{{#if value.unknown}}<p class="unknown" role="status">Unknown here:
+{{#each value.unknown}}<mark>{{this}}</mark> {{/each}}</p>{{/if}}
+"""
+
+KNOWN_WORDS = """
+<details class="known"><summary>Words {{value.title}} knows</summary>
+<div class="groups">{{#each value.groups}}<div class="group"><h3>{{this.name}}</h3>
+{{#each this.words}}<button type="button" class="chip" data-word="{{this}}">{{this}}</button>{{/each}}
+</div>{{/each}}</div></details>
+"""
+
+NOTICE = """{{#if value}}<p class="notice" role="alert">{{value}}</p>{{/if}}"""

@@ -1,0 +1,71 @@
+"""Generations as the page reads them: small JSON objects with addresses instead of paths.
+
+Seeds travel as text, because a browser's numbers are exact only up to 2^53.
+"""
+
+from typing import Any
+
+from backend.api import Api, Generation, Progress
+
+
+def state_view(api: Api) -> dict[str, Any]:
+    """Return what changes while a creator watches: status, the queue with its progress, the newest take."""
+    status = api.status()
+    newest = api.generations(limit=1)
+    return {
+        "project": api.default_project().name,
+        "device": status.device,
+        "worker": status.worker,
+        "queued": status.queued,
+        "problems": list(status.problems),
+        "queue": [job_view(generation, api.progress(generation.id)) for generation in api.queue()],
+        "newest": f"{newest[0].id} {newest[0].status}" if newest else "",
+    }
+
+
+def job_view(generation: Generation, progress: Progress | None) -> dict[str, Any]:
+    """Return a waiting or running generation with its progress, if it has begun."""
+    return {**take_view(generation), "progress": _progress_view(generation, progress)}
+
+
+def take_view(generation: Generation) -> dict[str, Any]:
+    """Return one generation: what was asked, what came of it, and where its files are served."""
+    request = generation.request
+    media = {output.role: f"/media/{generation.id}/{output.role}" for output in generation.outputs}
+    seed = generation.facts.get("seed", request.seed)
+    return {
+        "id": generation.id,
+        "status": generation.status,
+        "error": generation.error,
+        "created_at": generation.created_at,
+        "started_at": generation.started_at,
+        "finished_at": generation.finished_at,
+        "request": {**request.model_dump(), "seed": None if request.seed is None else str(request.seed)},
+        "seed": None if seed is None else str(seed),
+        "facts": {name: value for name, value in generation.facts.items() if name != "seed"},
+        "clip": media.get("clip"),
+        "poster": media.get("poster"),
+    }
+
+
+def _progress_view(generation: Generation, progress: Progress | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    preview = progress.preview
+    return {
+        "phase": progress.phase,
+        "step": progress.step,
+        "num_steps": progress.num_steps,
+        "elapsed_seconds": progress.elapsed_seconds,
+        "remaining_seconds": progress.remaining_seconds,
+        "preview": preview
+        and {
+            "url": f"/media/{generation.id}/preview?step={preview.step}",
+            "columns": preview.columns,
+            "num_frames": preview.num_frames,
+            "frame_rate": preview.frame_rate,
+            "width": preview.width,
+            "height": preview.height,
+            "step": preview.step,
+        },
+    }
