@@ -70,6 +70,9 @@ class TinyEngine:
         )
         return ((pixels[0].permute(1, 2, 3, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
 
+    def preview(self, latents: torch.Tensor) -> np.ndarray:
+        return self.decode(latents)[:, ::2, ::2]
+
     def _shown(self, conditioning: Conditioning, text: str) -> TinyPrompt:
         prompt = TinyPrompt("", 0) if text == "none" else getattr(conditioning, text)
         assert isinstance(prompt, TinyPrompt)

@@ -109,7 +109,7 @@ class ClipWatch:
             if before is None or old.name != Path(before.path).name:
                 old.unlink()
         path = folder / f"{self._context.run.attempt}-{step.step}.jpg"
-        sprite = write_sprite(path, self._engine.decode(step.clean))
+        sprite = write_sprite(path, self._engine.preview(step.clean))
         return Preview(
             path=path.relative_to(self._context.settings.data_dir).as_posix(),
             columns=sprite.columns,

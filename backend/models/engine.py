@@ -71,7 +71,7 @@ class Conditioning:
 
 
 class Engine(Protocol):
-    """Five calls and a spec. sigma runs from 1 (noise) to 0 (data); velocity = noise - data.
+    """Six calls and a spec. sigma runs from 1 (noise) to 0 (data); velocity = noise - data.
 
     Latents cross these calls as float32 on the CPU, so that a seed means the same on every machine and a loop
     may stop and resume anywhere; the engine moves them to its device and back.
@@ -104,4 +104,8 @@ class Engine(Protocol):
 
     def decode(self, latents: torch.Tensor) -> np.ndarray:
         """Return frames (T, H, W, 3) uint8 of `latents` (1, C, F, H, W)."""
+        ...
+
+    def preview(self, latents: torch.Tensor) -> np.ndarray:
+        """Return the frames of `decode` smaller (T, h, w, 3) uint8, in a fraction of its time."""
         ...

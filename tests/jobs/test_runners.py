@@ -105,7 +105,7 @@ def test_missing_checkpoint_is_none(tmp_path: Path) -> None:
 def test_preview_comes_after_the_first_step(context: RunContext, reports: list[ProgressReport]) -> None:
     run_clip(REQUEST, context)
     preview = next(report.preview for report in reports if report.preview)
-    assert (preview.step, preview.num_frames, preview.width, preview.height) == (1, 33, 32, 32)
+    assert (preview.step, preview.num_frames, preview.width, preview.height) == (1, 33, 16, 16)
     assert preview.columns * preview.rows >= 33
 
 

@@ -36,6 +36,12 @@ def test_latents_decode_to_the_frames_their_shape_was_asked_for(engine: Engine) 
 
 
 @ENGINES
+def test_a_preview_has_all_frames_at_a_smaller_size(engine: Engine) -> None:
+    frames = engine.preview(noise(engine))
+    assert (frames.shape, frames.dtype) == ((NUM_FRAMES, HEIGHT // 2, WIDTH // 2, 3), np.uint8)
+
+
+@ENGINES
 def test_frames_encode_to_latents_of_that_shape(engine: Engine) -> None:
     latents = engine.encode(np.zeros((NUM_FRAMES, HEIGHT, WIDTH, 3), np.uint8))
     assert (latents.shape, latents.dtype) == (noise(engine).shape, torch.float32)

@@ -1,4 +1,4 @@
-"""Kinora Pocket as an engine: its video autoencoder, text encoder and video transformer behind five calls.
+"""Kinora Pocket as an engine: its video autoencoder, text encoder and video transformer behind six calls.
 
 Its latents have 32 channels: 16 of appearance, then 16 of motion (the optical flow as a picture, through the
 same autoencoder; VideoJAM, arXiv 2502.02492).
@@ -110,6 +110,10 @@ class PocketEngine:
             pixels = self._networks.vae.decode(appearance).float()
         frames = ((pixels[0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return frames.permute(1, 2, 3, 0).cpu().numpy()
+
+    def preview(self, latents: Tensor) -> np.ndarray:
+        """Return frames (T, H / 2, W / 2, 3) uint8: the means of 2 x 2 latents decode to it."""
+        return self.decode(torch.nn.functional.avg_pool3d(latents, (1, 2, 2)))
 
     @torch.no_grad()
     def _embed(self, prompt: str) -> PromptEmbeds:

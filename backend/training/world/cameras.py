@@ -1,0 +1,48 @@
+"""The ten camera moves, as exact poses per frame."""
+
+import numpy as np
+
+from backend.training.world.scene import Camera, Series
+
+MOVES = (
+    "static", "pan_left", "pan_right", "tilt_up", "tilt_down",
+    "zoom_in", "zoom_out", "orbit_left", "orbit_right", "crane_up",
+)  # fmt: skip
+
+_TARGET_HEIGHT = 0.95
+_DISTANCE = 5.4
+
+
+def look(position: Series, yaw: Series, pitch: Series, focal: Series) -> Camera:
+    """Return a camera at `position` (F, 3) turned by `yaw` to the right and `pitch` up, in radians (F,)."""
+    forward = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)
+    right = np.stack([np.cos(yaw), np.zeros_like(yaw), -np.sin(yaw)], -1)
+    up = np.cross(forward, right)
+    rotation = np.stack([right, up, forward], -1).astype(np.float32)
+    return Camera(position.astype(np.float32), rotation, focal.astype(np.float32))
+
+
+def move_camera(move: str, *, times: Series, rng: np.random.Generator) -> Camera:
+    """Return the poses of `move` over `times` (F,) seconds, with random height, distance and pace."""
+    count = len(times)
+    along = times / max(float(times[-1]), 1e-6) - 0.5
+    pace = rng.uniform(0.75, 1.25) * min(1.0, float(times[-1]) / 1.5 + 0.25)
+    azimuth: Series = np.full(count, rng.uniform(-0.12, 0.12))
+    height: Series = np.full(count, rng.uniform(1.25, 1.9))
+    distance = _DISTANCE * rng.uniform(0.92, 1.12)
+    yaw_offset: Series = np.zeros(count)
+    pitch_offset: Series = np.zeros(count)
+    focal: Series = np.full(count, 1.18)
+    if move.startswith("orbit"):
+        azimuth = azimuth + (1 if move == "orbit_left" else -1) * 1.0 * pace * along
+    elif move.startswith("pan"):
+        yaw_offset = (-1 if move == "pan_left" else 1) * 0.5 * pace * along
+    elif move.startswith("tilt"):
+        pitch_offset = (1 if move == "tilt_up" else -1) * 0.42 * pace * along
+    elif move.startswith("zoom"):
+        focal = focal * np.exp((1 if move == "zoom_in" else -1) * 0.75 * pace * along)
+    elif move == "crane_up":
+        height = height + 1.7 * pace * (along + 0.35)
+    position = np.stack([-distance * np.sin(azimuth), height, -distance * np.cos(azimuth)], -1)
+    pitch = np.arctan2(_TARGET_HEIGHT - height, distance)
+    return look(position, azimuth + yaw_offset, pitch + pitch_offset, focal)
