@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     prepare = {"vae": _prepare_autoencoder, "base": _prepare_base}[options.member]
     with prepare(options, device) as recipe:
-        folder = options.cache / f"{options.member}-training"
+        name = "decoder" if options.keep_latents else options.member
+        folder = options.cache / f"{name}-training"
         target = options.out / "vae" if options.member == "vae" else options.out
         train(recipe, plan, folder=folder, publish_to=target, resume=options.resume)
     seal(options.out)
@@ -57,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("member", choices=("vae", "base"))
     parser.add_argument("--minutes", type=float, default=30.0, help="how long to train (default 30)")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint or the published weights"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--learning-rate", type=float, help="peak learning rate")
     parser.add_argument(
@@ -68,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=int, default=17, help="base: frames per clip, 4n + 1")
     parser.add_argument(
         "--prepare-minutes", type=float, default=10.0, help="base: time to render scenes first"
+    )
+    parser.add_argument(
+        "--keep-latents", action="store_true", help="vae: train only the decoder of the published weights"
     )
     parser.add_argument(
         "--no-compile", action="store_true", help="base: run the network without torch.compile"
@@ -83,7 +89,13 @@ def _prepare_autoencoder(options: argparse.Namespace, device: torch.device) -> I
     folder = options.cache / "clips"
     with _filling("backend.training.clips", folder, "--shards", str(_CLIP_SHARDS)):
         batch_size = options.batch_size or _BATCH_SIZES["vae"]
-        yield AutoencoderRecipe(cache=folder, device=device, batch_size=batch_size)
+        yield AutoencoderRecipe(
+            cache=folder,
+            device=device,
+            batch_size=batch_size,
+            published=_published(options, "vae"),
+            keep_latents=options.keep_latents,
+        )
 
 
 @contextmanager
@@ -105,7 +117,17 @@ def _prepare_base(options: argparse.Namespace, device: torch.device) -> Iterator
         device=device,
         batch_size=options.batch_size or _BATCH_SIZES["base"],
         compile_network=not options.no_compile,
+        published=_published(options, "transformer") and options.out,
     )
+
+
+def _published(options: argparse.Namespace, part: str) -> Path | None:
+    """Return the folder of the published `part` to start from, or None to start afresh.
+
+    A checkpoint, where there is one, is newer and replaces what was published.
+    """
+    folder: Path = options.out / part
+    return folder if (options.resume or options.keep_latents) and folder.exists() else None
 
 
 @contextmanager

@@ -10,23 +10,38 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.training import clips
-from backend.training.publish import save_half
+from backend.training.publish import load_published, save_half
 
 _KL_WEIGHT = 3e-5
 _HELD_OUT_SEED = 7
 _CLIP_LENGTHS = (9, 17, 33)
+_ENCODER = ("stem_first", "stem_group", "encoder_quarter", "down", "encoder_eighth", "to_moments")
 
 
 class AutoencoderRecipe:
     """Trains on cached clips, mirrored, turned in time and with colours permuted at random."""
 
-    def __init__(self, *, cache: Path, device: torch.device, batch_size: int = 8) -> None:
-        self.model = VideoAutoencoder().to(device, memory_format=torch.channels_last)
+    def __init__(
+        self,
+        *,
+        cache: Path,
+        device: torch.device,
+        batch_size: int = 4,
+        published: Path | None = None,
+        keep_latents: bool = False,
+    ) -> None:
+        """published: weights to start from. keep_latents: train the decoder only."""
+        self.model = VideoAutoencoder() if published is None else load_published(VideoAutoencoder, published)
+        # torch's stubs do not know memory_format
+        nn.Module.to(self.model, device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name in _ENCODER if keep_latents else ():
+            getattr(self.model, name).requires_grad_(False)
         self._cache, self._device, self._batch_size = cache, device, batch_size
+        self._keep_latents = keep_latents
         self._held_out = clips.held_out(cache, seed=_HELD_OUT_SEED)
 
     def batches(self, *, start_step: int) -> Iterator[Tensor]:
@@ -81,7 +96,7 @@ class AutoencoderRecipe:
 
     def publish(self, folder: Path, *, facts: dict[str, Any]) -> None:
         """Save the autoencoder in bf16 with the latent statistics of held-out scenes and flow pictures."""
-        for row, kind in enumerate(("scenes", "flow")):
+        for row, kind in enumerate(() if self._keep_latents else ("scenes", "flow")):
             moments = [
                 self.model.moments(_to_float(c[None]).to(self._device))[0] for c in self._held_out[kind]
             ]

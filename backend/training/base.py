@@ -23,7 +23,7 @@ from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.kinora.transformer import VideoTransformer
 from backend.training.latents import LatentClips
 from backend.training.objectives import Draw, Drops, draw_conditions, draw_sigmas, velocity_loss
-from backend.training.publish import save_half, seal
+from backend.training.publish import load_published, save_half, seal
 from backend.training.world.captions import caption
 
 _TEXT_LENGTH = 40
@@ -48,10 +48,13 @@ class BaseBatch:
 class BaseModel(nn.Module):
     """Transformer and text encoder as one module, so that one optimizer and one EMA cover both."""
 
-    def __init__(self) -> None:
+    def __init__(self, published: Path | None) -> None:
         super().__init__()
-        self.text_encoder = TextEncoder()
-        self.transformer = VideoTransformer()
+        if published is None:
+            self.text_encoder, self.transformer = TextEncoder(), VideoTransformer()
+        else:
+            self.text_encoder = load_published(TextEncoder, published / "text_encoder")
+            self.transformer = load_published(VideoTransformer, published / "transformer")
 
 
 class BaseRecipe:
@@ -66,8 +69,10 @@ class BaseRecipe:
         batch_size: int = 32,
         shift: float = 2.0,
         compile_network: bool = True,
+        published: Path | None = None,
     ) -> None:
-        self.model: nn.Module = BaseModel().to(device)
+        """published: folder of the weights to start from; fresh ones if None."""
+        self.model: nn.Module = BaseModel(published).to(device)
         self._transformer, self._text_encoder = self.model.transformer, self.model.text_encoder
         self._run = torch.compile(self._transformer) if compile_network else self._transformer
         self._clips, self._vae_folder, self._device = clips, vae_folder, device

@@ -48,10 +48,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def build_optimizers(model: nn.Module, *, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Return Muon for hidden matrices and AdamW for vectors and embeddings of `model`."""
+    """Return Muon for hidden matrices and AdamW for vectors and embeddings of `model` that are trained."""
     tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    matrices = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in tables]
-    others = [p for p in model.parameters() if p.ndim < 2 or id(p) in tables]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.ndim >= 2 and id(p) not in tables]
+    others = [p for p in trained if p.ndim < 2 or id(p) in tables]
     return [
         Muon(matrices, lr=learning_rate),
         torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0),

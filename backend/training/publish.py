@@ -3,7 +3,7 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from diffusers.models.modeling_utils import ModelMixin
 
@@ -11,6 +11,15 @@ from backend.models.weights import write_checksums
 from backend.training.world.captions import vocabulary
 
 MAX_SHARD = "14MB"
+
+
+Member = TypeVar("Member", bound=ModelMixin)
+
+
+def load_published(member: type[Member], folder: Path) -> Member:
+    """Return the published `member` in `folder`, in float32 and ready to be trained further."""
+    model: Member = member.from_pretrained(folder, use_safetensors=True).float()
+    return model.train()
 
 
 def save_half(model: ModelMixin, folder: Path, *, facts: dict[str, Any]) -> None:

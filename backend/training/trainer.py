@@ -146,16 +146,19 @@ class _Run:
         seconds = time.monotonic() - self._clock
         self._clock = time.monotonic()
         self.seconds += seconds
-        keys = sorted({key for row in self._recent for key in row})
-        means = {k: [row[k] for row in self._recent if k in row] for k in keys}
+        sound = [row for row in self._recent if all(map(math.isfinite, row.values()))]
+        keys = sorted({key for row in sound for key in row})
+        means = {k: [row[k] for row in sound if k in row] for k in keys}
         row = {"step": self.step, "samples": self.samples, "minutes": round(self.seconds / 60, 2)}
         row |= {"seconds_per_step": round(seconds / len(self._recent), 4), "factor": round(factor, 4)}
+        row |= {"non_finite_steps": len(self._recent) - len(sound)}
         row |= {key: round(sum(values) / len(values), 5) for key, values in means.items()}
         self._append(row)
         self._recent.clear()
 
     def write_measures(self, publish_to: Path | None) -> dict[str, float]:
-        """Measure, draw and publish the EMA weights; the raw weights train on afterwards."""
+        """Measure, draw and publish the EMA weights, off the clock; the raw weights train on afterwards."""
+        started = time.monotonic()
         model = self.recipe.model
         raw = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         model.load_state_dict(self.ema)
@@ -169,6 +172,7 @@ class _Run:
         model.train()
         model.load_state_dict(raw)
         self._append({"step": self.step, "measures": {k: round(v, 4) for k, v in measures.items()}})
+        self._clock += time.monotonic() - started
         return measures
 
     def _append(self, row: dict[str, Any]) -> None:

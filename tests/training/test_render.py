@@ -1,5 +1,7 @@
 """Rendered pixels and the flow between them, against projected points and against warped pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from backend.training.world.cameras import MOVES, move_camera
+from backend.training.world.patterns import surface_mix
 from backend.training.world.places import PLACES
 from backend.training.world.render import render
 from backend.training.world.sampler import SURFACES, sample_scene
 from backend.training.world.scene import Array, Body, Camera, Scene
-from backend.training.world.shapes import HALF_SIZE
+from backend.training.world.shapes import HALF_SIZE, ROUND
 from tests.training.worlds import frame_times, moved, scaled, scene_of, still_body, still_camera, turned
 
 SIDE = 64
@@ -180,6 +183,32 @@ def test_every_surface_has_its_own_look(surface: str) -> None:
     }
     differences = [(looks[surface] - looks[name]).abs().max() for name in SURFACES if name != surface]
     assert min(differences) > 10
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("shape", ROUND)
+def test_spin_shows_on_shapes_whose_outline_it_leaves(shape: str, surface: str) -> None:
+    upright = np.tile(np.eye(3, dtype=np.float32), (7, 1, 1))
+    body = turned(replace(still_body(7, shape=shape, surface=surface), rotation=upright), about="y", step=0.2)
+    pixels = render(scene_of(body, camera=still_camera(7)), height=SIDE, width=SIDE).pixels.float()
+    changed = (pixels[1:] - pixels[:-1]).abs().amax(1) > 8  # levels of 255
+    assert changed.sum(dim=(1, 2)).min() > (40 if surface in ("striped", "two_tone") else 8)
+
+
+def test_slanted_stripes_change_as_much_as_checks() -> None:
+    before = functional.normalize(torch.randn(3, 4000, generator=torch.Generator().manual_seed(0)), dim=0)
+    x, y, z = before
+    after = (x * np.cos(0.2) + z * np.sin(0.2), y, z * np.cos(0.2) - x * np.sin(0.2))
+    changes = {
+        surface: (
+            surface_mix(surface, after, seed=1.0, footprint=0 * x)
+            - surface_mix(surface, (x, y, z), seed=1.0, footprint=0 * x)
+        )
+        .abs()
+        .mean()
+        for surface in ("striped", "checkered")
+    }
+    assert changes["striped"] > 0.8 * changes["checkered"]
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from backend.training.world import words
+from backend.training.world.contact import Solid, standing_height
 from backend.training.world.places import COLOURS, PLACES
 from backend.training.world.sampler import RELATIONS, SURFACES, sample_cast, sample_scene, stage
-from backend.training.world.scene import Body, ObjectWords, Scene
+from backend.training.world.scene import Body, Event, ObjectWords, Scene
 from backend.training.world.shapes import HALF_SIZE
-from tests.training.worlds import frame_times
+from tests.training.worlds import frame_times, gaps_along_x
 
 FIRST = ObjectWords("ball", "red", "plain", "still", "medium")
 SECOND = replace(FIRST, colour="blue")
@@ -117,21 +118,50 @@ def test_beside_is_to_the_side_at_about_one_depth() -> None:
         assert apart[2] < 0.6
 
 
-def test_colliding_balls_touch_at_the_impact() -> None:
-    rng, times = np.random.default_rng(4), frame_times(1025)
-    (first, second), events = stage((FIRST, SECOND), "collides", times=times, rng=rng)
+def impact_seconds(events: tuple[Event, ...]) -> float:
     (impact,) = [event.time_seconds for event in events if event.kind == "impact"]
-    gaps = second.centre[:, 0] - first.centre[:, 0] - first.half_size[0] - second.half_size[0]
-    assert np.interp(impact, times, gaps) == pytest.approx(
-        0, abs=0.1
-    )  # up to 1.5 units/s, frames 1/16 s apart
-    assert gaps.min() > -0.1
+    return impact
+
+
+@pytest.mark.parametrize("first", HALF_SIZE)
+def test_colliding_pair_touches_at_the_impact_and_never_overlaps(first: str) -> None:
+    for second in HALF_SIZE:
+        cast = (replace(FIRST, shape=first, motion="rolls_right"), replace(SECOND, shape=second))
+        impact = impact_seconds(
+            stage(cast, "collides", times=frame_times(33), rng=np.random.default_rng(4))[1]
+        )
+        times = np.sort(np.append(frame_times(33), impact))
+        bodies, _ = stage(cast, "collides", times=times, rng=np.random.default_rng(4))
+        gaps = gaps_along_x(*bodies)
+        # Surfaces are sampled at heights 1/160 apart, on slopes of up to three.
+        assert gaps[times == impact] == pytest.approx(0, abs=0.02)
+        assert gaps.min() > -0.02
+
+
+@pytest.mark.parametrize("relation", ["beside", "behind", "in_front_of"])
+@pytest.mark.parametrize("motion", words.MOTIONS)
+def test_pair_never_overlaps(relation: str, motion: str) -> None:
+    for seed in range(8):
+        first, second = staged(relation, seed, first=replace(FIRST, motion=motion, speed="fast"))
+        distance = np.linalg.norm(first.centre - second.centre, axis=1)
+        assert (distance > first.half_size[0] * first.scale + second.half_size[0]).all()
+
+
+@pytest.mark.parametrize(
+    "motion", ["rolls_left", "slides_toward", "spins", "circles", "wobbles", "zigzags", "grows", "still"]
+)
+@pytest.mark.parametrize("shape", HALF_SIZE)
+def test_body_on_the_ground_stands_on_it_in_every_pose(shape: str, motion: str) -> None:
+    cast = (replace(FIRST, shape=shape, motion=motion),)
+    (body,), _ = stage(cast, None, times=frame_times(33), rng=np.random.default_rng(1))
+    reach = standing_height(Solid(shape, body.half_size), body.rotation)
+    np.testing.assert_allclose(body.centre[:, 1], reach * body.scale, atol=1e-5)
 
 
 def test_collision_sets_the_second_in_motion() -> None:
     times = frame_times(33)
     (first, second), events = stage((FIRST, SECOND), "collides", times=times, rng=np.random.default_rng(4))
-    (impact,) = [event.time_seconds for event in events if event.kind == "impact"]
+    impact = impact_seconds(events)
     is_before = times <= impact
     assert (np.diff(first.centre[is_before, 0]) > 0).all()
     assert np.ptp(second.centre[is_before, 0]) == 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.training.world.shapes import FAR, HALF_SIZE, INTERSECT, Hit
+from backend.training.world.shapes import FAR, HALF_SIZE, INTERSECT, RING_MAJOR, RING_MINOR, Hit
 from backend.training.world.vectors import Vector, along, dot
 
 # Where a ray along +z enters each shape: (x, y) of the ray, z of the surface. The ring's middle is a hole.
@@ -80,6 +80,15 @@ def test_shape_behind_the_ray_is_missed(shape: str) -> None:
     origin, _ = rays(torch.tensor([x]), torch.tensor([y]))
     _, direction = rays(torch.tensor([x]), torch.tensor([y]), turn=away)
     assert INTERSECT[shape](origin, direction).t.item() == FAR
+
+
+def test_hits_of_the_ring_lie_on_the_torus() -> None:
+    for turn in random_turns(6):
+        origin, direction = rays(*picture(), turn=turn)
+        hit = INTERSECT["ring"](origin, direction)
+        x, y, z = torch.stack(along(origin, direction, hit.t))[:, hit.t < FAR]
+        # Twice the limit that the tracing stops at.
+        assert (torch.hypot(torch.hypot(x, y) - RING_MAJOR, z) - RING_MINOR).abs().max() < 0.01
 
 
 def test_ring_has_a_hole() -> None:

@@ -1,7 +1,10 @@
 """The training loop on a small regression: resuming, the learning rate, bad steps and what is published."""
 
 import json
+import math
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,32 @@ class Regression:
         folder.mkdir(exist_ok=True)
         torch.save(self.model.state_dict(), folder / "weights.pt")
         (folder / "facts.json").write_text(json.dumps(facts))
+
+
+class SometimesBad(Regression):
+    """Every tenth loss is not a number."""
+
+    losses = 0
+
+    def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+        self.losses += 1
+        loss, figures = super().loss(batch)
+        return loss * float("nan" if self.losses % 10 == 0 else 1), figures
+
+
+class SlowToMeasure(Regression):
+    """Measures for two fifths of a second, and counts how often."""
+
+    measured = 0
+
+    def measure(self) -> dict[str, float]:
+        self.measured += 1
+        time.sleep(0.4)
+        return super().measure()
+
+
+def log_rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def checkpoint(folder: Path) -> dict[str, Any]:
@@ -93,6 +122,25 @@ def test_step_with_a_bad_gradient_is_skipped(tmp_path: Path) -> None:
     assert state["counters"][0] > 0
     assert all(torch.equal(state["model"][name], before[name]) for name in before)
     assert all(torch.equal(state["ema"][name], before[name]) for name in before)
+
+
+def test_log_means_leave_out_steps_that_are_not_finite(tmp_path: Path) -> None:
+    train(SometimesBad(), replace(SHORT, minutes=0.04), folder=tmp_path, publish_to=None, resume=False)
+    rows = [row for row in log_rows(tmp_path) if "loss" in row]
+    assert rows
+    assert all(row["non_finite_steps"] == 5 for row in rows)
+    assert all(math.isfinite(row["loss"]) and math.isfinite(row["gradient_norm"]) for row in rows)
+
+
+def test_time_spent_measuring_is_not_training_time(tmp_path: Path) -> None:
+    train(Regression(), SHORT, folder=tmp_path, publish_to=None, resume=False)  # torch's first step is slow
+    recipe, plan = SlowToMeasure(), replace(SHORT, minutes=0.04, measure_minutes=0.005)
+    started = time.monotonic()
+    train(recipe, plan, folder=tmp_path, publish_to=None, resume=False)
+    elapsed = time.monotonic() - started
+    _, _, seconds = checkpoint(tmp_path)["counters"]
+    assert recipe.measured >= 2
+    assert 0 < seconds <= elapsed - 0.4 * recipe.measured
 
 
 def test_averaged_weights_are_published_with_their_facts(tmp_path: Path) -> None:

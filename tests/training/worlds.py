@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from backend.training.world.cameras import look
+from backend.training.world.contact import Solid
 from backend.training.world.motions import MOTIONS, Course, Path, rotations
 from backend.training.world.scene import Array, Body, Camera, ObjectWords, Scene, Series
-from backend.training.world.shapes import HALF_SIZE
+from backend.training.world.shapes import FAR, HALF_SIZE, INTERSECT
 
 FRAME_RATE = 16
 
@@ -17,8 +19,9 @@ def frame_times(num_frames: int) -> Series:
 
 
 def walk(motion: str, *, num_frames: int = 33, pace: float = 1.0, seed: int = 0) -> Path:
-    """Return the path of `motion` for an object of rest height 0.7 and radius 0.8 about the origin."""
-    course = Course(frame_times(num_frames), pace, 0.7, 0.8, (0.0, 0.0), np.random.default_rng(seed))
+    """Return the path of `motion` for a block of rest height 0.7 and radius 0.8 about the origin."""
+    solid = Solid("cube", (0.8, 0.7, 0.8))
+    course = Course(frame_times(num_frames), pace, solid, (0.0, 0.0), np.random.default_rng(seed))
     return MOTIONS[motion](course)
 
 
@@ -75,3 +78,23 @@ def scene_of(*bodies: Body, camera: Camera, place: str = "studio", camera_move: 
     """Return a scene whose cast is `bodies`."""
     words = tuple(ObjectWords(body.shape, "red", body.surface, "still", "medium") for body in bodies)
     return Scene(words, None, place, camera_move, bodies, camera, FRAME_RATE, 3.0)
+
+
+def gaps_along_x(first: Body, second: Body) -> Array:
+    """Return by how much (F,) `second` would have to move left to touch `first`, in the plane z = 0."""
+    heights = np.linspace(0.002, 2.5, 400, dtype=np.float32)
+    return np.asarray((_edge(second, heights, side=-1) - _edge(first, heights, side=1)).min(axis=1))
+
+
+def _edge(body: Body, heights: Array, *, side: int) -> Array:
+    """Return x (F, N) of the surface at `heights` on the `side` (1 or -1) of `body`; far inside if none."""
+    half = np.array(body.half_size, np.float32) * body.scale[:, None]
+    start = np.zeros((len(half), len(heights), 3), np.float32)
+    start[..., 0], start[..., 1] = 6 * side, heights
+    origin = torch.from_numpy((start - body.centre[:, None]) @ body.rotation / half[:, None])
+    direction = torch.from_numpy(-side * body.rotation[:, None, 0] / half[:, None])
+    t = INTERSECT[body.shape](
+        (origin[..., 0], origin[..., 1], origin[..., 2]),
+        (direction[..., 0], direction[..., 1], direction[..., 2]),
+    ).t
+    return torch.where(t < FAR, side * (6 - t), -side * FAR).numpy()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.training.world.contact import Solid, rolling_radius, standing_height
 from backend.training.world.scene import Array, Event, Series
 
 SPEEDS = {"slow": 0.6, "medium": 1.0, "fast": 1.6}
@@ -16,17 +17,17 @@ SPEEDS = {"slow": 0.6, "medium": 1.0, "fast": 1.6}
 
 @dataclass(frozen=True)
 class Course:
-    """What a motion may use: frame times in seconds (F,), pace, rest height, size and a random generator.
+    """What a motion may use: frame times in seconds (F,), pace, the moving solid and a random generator.
 
-    rest: height of the centre when the object stands on the ground. anchor: (x, z) around which it moves.
+    anchor: (x, z) around which it moves. yaw: how far the solid is turned about the upright, in radians.
     """
 
     times: Series
     pace: float
-    rest: float
-    radius: float
+    solid: Solid
     anchor: tuple[float, float]
     rng: np.random.Generator
+    yaw: float = 0.0
 
     @property
     def duration(self) -> float:
@@ -61,16 +62,23 @@ def _path(
     turn: dict[str, Series] | None = None,
     scale: Series | float = 1.0,
     events: tuple[Event, ...] = (),
+    is_hanging: bool = False,
 ) -> Path:
-    """Return a path from offsets to the anchor and the rest height; scalars are spread over all frames."""
+    """Return a path from offsets to the anchor; scalars are spread over all frames.
+
+    y is the height of the lowest point above the ground or, if `is_hanging`, of the centre above its height
+    when the solid stands upright.
+    """
     count = len(course.times)
     angles = np.zeros((count, 3), np.float32)
     for axis, value in (turn or {}).items():
         angles[:, "xyz".index(axis)] = value
+    angles[:, 1] += course.yaw
     spread = [np.broadcast_to(np.asarray(v, np.float32), count).copy() for v in (x, y, z, scale)]
+    poses = np.eye(3, dtype=np.float32)[None] if is_hanging else rotations(angles)
     return Path(
         spread[0] + course.anchor[0],
-        spread[1] + course.rest,
+        spread[1] + spread[3] * standing_height(course.solid, poses),
         spread[2] + course.anchor[1],
         angles,
         spread[3],
@@ -82,7 +90,7 @@ def _rolls(course: Course, sign: float) -> Path:
     reach = min(1.25 * course.pace * course.duration, 3.6)
     x = sign * reach * (course.fraction() - course.rng.uniform(0.4, 0.6))
     roll = Event("roll", 0.0, course.duration, min(1.0, course.pace / 1.6))
-    return _path(course, x=x, turn={"z": -x / course.radius}, events=(roll,))
+    return _path(course, x=x, turn={"z": -x / rolling_radius(course.solid)}, events=(roll,))
 
 
 def _slides(course: Course, sign: float) -> Path:
@@ -137,7 +145,7 @@ def _swings(course: Course) -> Path:
     turns = np.arange(np.ceil(phase / np.pi), (rate * course.duration + phase) / np.pi)
     events = tuple(Event("swing", float((n * np.pi - phase) / rate), 0.3, 0.5) for n in turns)
     x, y = length * np.sin(angle), length * (1 - np.cos(angle)) + 0.35
-    return _path(course, x=x, y=y, turn={"z": angle}, events=events)
+    return _path(course, x=x, y=y, turn={"z": angle}, events=events, is_hanging=True)
 
 
 def _wobbles(course: Course) -> Path:
@@ -160,7 +168,7 @@ def _grows(course: Course, sign: float) -> Path:
     along = course.fraction() if sign > 0 else 1 - course.fraction()
     scale = low + (high - low) * along ** (1 / course.pace)
     glide = Event("glide_up" if sign > 0 else "glide_down", 0.0, course.duration, 0.4)
-    return _path(course, y=course.rest * (scale - 1), scale=scale, events=(glide,))
+    return _path(course, scale=scale, events=(glide,))
 
 
 MOTIONS: dict[str, Callable[[Course], Path]] = {

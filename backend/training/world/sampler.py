@@ -5,6 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from backend.training.world.cameras import MOVES, move_camera
+from backend.training.world.contact import (
+    Solid,
+    keep_apart,
+    rolling_radius,
+    standing_height,
+    touching_distances,
+)
 from backend.training.world.motions import MOTIONS, SPEEDS, Course, Path, rotations
 from backend.training.world.places import COLOURS, PLACES
 from backend.training.world.scene import Body, Event, ObjectWords, Scene, Series
@@ -13,6 +20,7 @@ from backend.training.world.shapes import HALF_SIZE
 SURFACES = ("plain", "striped", "checkered", "two_tone", "shiny", "matte")
 RELATIONS = ("beside", "behind", "in_front_of", "collides")
 _RELATION_OFFSETS = {"beside": (1.6, 0.2), "behind": (-0.6, -1.3), "in_front_of": (0.5, 1.7)}
+_ROOMS = tuple(1 + 0.25 * retry for retry in range(32))
 _PROP_SHAPES = {
     "bush": ("egg", (0.55, 0.42, 0.55)),
     "rock": ("egg", (0.60, 0.36, 0.50)),
@@ -73,16 +81,36 @@ def _object_words(rng: np.random.Generator) -> ObjectWords:
 def stage(
     cast: tuple[ObjectWords, ...], relation: str | None, *, times: Series, rng: np.random.Generator
 ) -> tuple[list[Body], tuple[Event, ...]]:
-    """Return bodies and events of `cast`, moved by its motions and placed by `relation`."""
+    """Return bodies and events of `cast`, moved by its motions and placed by `relation`.
+
+    A pair that would run through each other is drawn again, each time on a wider stage.
+    """
     if relation == "collides":
         return _collision(cast, times=times, rng=rng)
+    for room in _ROOMS:
+        bodies, events = _placed(cast, relation, room=room, times=times, rng=rng)
+        if len(bodies) == 1 or keep_apart(*bodies):
+            break
+    return bodies, events
+
+
+def _placed(
+    cast: tuple[ObjectWords, ...],
+    relation: str | None,
+    *,
+    room: float,
+    times: Series,
+    rng: np.random.Generator,
+) -> tuple[list[Body], tuple[Event, ...]]:
+    """Return bodies and events of `cast` around random anchors, `room` times as far to the sides as usual."""
     bodies: list[Body] = []
     events: tuple[Event, ...] = ()
     for index, words in enumerate(cast):
         offset = _RELATION_OFFSETS[relation] if relation and index == 1 else (0.0, 0.0)
         if relation == "beside":
             offset = (offset[0] * (1 if index else 0) - 0.8 * (1 - index), offset[1])
-        anchor = (offset[0] + rng.uniform(-0.25, 0.25), offset[1] + rng.uniform(-0.15, 0.15))
+        jitter = (room * rng.uniform(-0.25, 0.25), rng.uniform(-0.15, 0.15))
+        anchor = (offset[0] + jitter[0], offset[1] + jitter[1])
         body, heard = _moved(words, anchor=anchor, size=_size(rng, len(cast)), times=times, rng=rng)
         bodies.append(body)
         events += heard
@@ -101,32 +129,35 @@ def _moved(
     times: Series,
     rng: np.random.Generator,
 ) -> tuple[Body, tuple[Event, ...]]:
-    half = tuple(size * h for h in HALF_SIZE[words.shape])
-    course = Course(times, SPEEDS[words.speed], half[1], max(half[0], half[1]), anchor, rng)
+    solid = _solid(words, size)
+    yaw = 0.0 if words.motion.startswith("rolls") else float(rng.uniform(-0.6, 0.6))
+    course = Course(times, SPEEDS[words.speed], solid, anchor, rng, yaw)
     path = MOTIONS[words.motion](course)
     pitch = (0.7 / size) ** 1.2
-    return _body(words, half, path, rng), tuple(
+    return _body(words, solid, path, rng), tuple(
         replace(event, pitch=event.pitch * pitch) for event in path.events
     )
 
 
-def _body(words: ObjectWords, half: tuple[float, ...], path: Path, rng: np.random.Generator) -> Body:
-    """Return the body of `words` on `path`, seen from a random side, in a jittered shade of its colour."""
-    angles = path.angles.copy()
-    if not words.motion.startswith("rolls"):
-        angles[:, 1] += rng.uniform(-0.6, 0.6)
+def _solid(words: ObjectWords, size: float) -> Solid:
+    width, height, depth = HALF_SIZE[words.shape]
+    return Solid(words.shape, (size * width, size * height, size * depth))
+
+
+def _body(words: ObjectWords, solid: Solid, path: Path, rng: np.random.Generator) -> Body:
+    """Return the body of `words` on `path`, in a jittered shade of its colour."""
     shade = rng.uniform(0.88, 1.08)
     colour = tuple(float(np.clip(c * shade + rng.normal(0, 0.015), 0, 1)) for c in COLOURS[words.colour])
     is_light = sum(colour) > 1.5
     second = tuple(float(0.55 * c) if is_light else float(0.45 + 0.55 * c) for c in colour)
     return Body(
         shape=words.shape,
-        half_size=(half[0], half[1], half[2]),
+        half_size=solid.half_size,
         colour=(colour[0], colour[1], colour[2]),
         second_colour=(second[0], second[1], second[2]),
         surface=words.surface,
         centre=np.stack([path.x, path.y, path.z], -1),
-        rotation=rotations(angles),
+        rotation=rotations(path.angles),
         scale=path.scale,
         pattern_seed=float(rng.uniform(0, 100)),
     )
@@ -135,25 +166,41 @@ def _body(words: ObjectWords, half: tuple[float, ...], path: Path, rng: np.rando
 def _collision(
     cast: tuple[ObjectWords, ...], *, times: Series, rng: np.random.Generator
 ) -> tuple[list[Body], tuple[Event, ...]]:
-    """Return a first body that rolls into a second, which then moves on at most of the speed."""
+    """Return a first body that rolls into a second, which then moves on at most of the speed.
+
+    The second rolls if it is round from the front and slides otherwise: tumbling, it would hit the first.
+    """
     sizes = (_size(rng, 2), _size(rng, 2))
-    halves = [tuple(s * h for h in HALF_SIZE[w.shape]) for s, w in zip(sizes, cast, strict=True)]
-    radii = [max(h[0], h[1]) for h in halves]
+    solids = [_solid(words, size) for words, size in zip(cast, sizes, strict=True)]
     pace = 1.5 * SPEEDS[cast[0].speed]
     meeting = float(rng.uniform(0.4, 0.55) * times[-1])
-    gap = halves[0][0] + halves[1][0]
-    after = np.clip(times - meeting, 0, None)
-    first_x = pace * (np.minimum(times, meeting) - meeting) + 0.15 * pace * after - gap / 2
-    second_x = gap / 2 + 0.75 * pace * after
+    gap, lean = _impact(*solids)
+    before, after = np.clip(times - meeting, None, 0), np.clip(times - meeting, 0, None)
+    travels = (pace * before + 0.15 * pace * after, 0.75 * pace * after)
+    turning = (1.0, 1.0 if solids[1].shape in ("ball", "ring") else 0.0)
     bodies = []
-    for words, half, radius, x in zip(cast, halves, radii, (first_x, second_x), strict=True):
+    for index, (words, solid) in enumerate(zip(cast, solids, strict=True)):
+        x = travels[index] + (index - 0.5) * gap
         angles = np.zeros((len(times), 3), np.float32)
-        angles[:, 2] = -(x - x[0]) / radius
-        rest = np.full(len(times), half[1], np.float32)
-        path = Path(x.astype(np.float32), rest, np.zeros_like(rest), angles, np.ones_like(rest))
-        bodies.append(_body(words, half, path, rng))
+        angles[:, 2] = (1 - index) * lean - turning[index] * travels[index] / rolling_radius(solid)
+        y = standing_height(solid, rotations(angles))
+        path = Path(x.astype(np.float32), y, np.zeros_like(y), angles, np.ones_like(y))
+        bodies.append(_body(words, solid, path, rng))
     rolling = Event("roll", 0.0, float(times[-1]), 0.6)
     return bodies, (rolling, Event("impact", meeting, strength=0.9, pitch=(0.6 / sizes[1]) ** 1.2))
+
+
+def _impact(first: Solid, second: Solid) -> tuple[float, float]:
+    """Return how far apart two centres are when `first`, rolling to the right, first touches the `second`.
+
+    Also returns by how much `first` then leans to the left, in radians, on its way to standing upright.
+    """
+    leans = np.linspace(0, np.pi / 2, 91)
+    angles = np.zeros((len(leans), 3), np.float32)
+    angles[:, 2] = leans
+    distances = touching_distances(first, second, rotations(angles))
+    soonest = int((distances - leans * rolling_radius(first)).argmax())
+    return float(distances[soonest]), float(leans[soonest])
 
 
 def _props(place: str, num_frames: int, rng: np.random.Generator) -> list[Body]:

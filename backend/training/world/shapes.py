@@ -14,6 +14,11 @@ from torch import Tensor
 from backend.training.world.vectors import Vector, along, dot
 
 FAR = 1e9
+RING_MAJOR, RING_MINOR = 0.70, 0.28
+ROUND = ("ball", "egg", "cylinder", "cone")
+"""Shapes of revolution about y: a turn about it leaves their outline as it is."""
+_RING_STEPS = 24
+_RING_TOLERANCE = 0.005
 
 
 @dataclass(frozen=True)
@@ -109,23 +114,21 @@ def _union(
     return intersect
 
 
-def ring(
-    origin: Vector, direction: Vector, *, major: float = 0.70, minor: float = 0.28, steps: int = 14
-) -> Hit:
+def ring(origin: Vector, direction: Vector) -> Hit:
     """A torus about the z axis, by sphere tracing from its bounding sphere."""
     start = sphere(origin, direction)
     speed = dot(direction, direction).sqrt()
     t = torch.where(start.t < FAR, start.t, 0.0)
     distance = t
-    for _ in range(steps):
+    for _ in range(_RING_STEPS):
         x, y, z = along(origin, direction, t)
-        rim = (x * x + y * y).sqrt() - major
-        distance = (rim * rim + z * z).sqrt() - minor
+        rim = (x * x + y * y).sqrt() - RING_MAJOR
+        distance = (rim * rim + z * z).sqrt() - RING_MINOR
         t = t + distance / speed
     x, y, z = along(origin, direction, t)
     radius = (x * x + y * y).sqrt().clamp_min(1e-6)
-    shrink = 1 - major / radius
-    is_hit = (start.t < FAR) & (distance < 0.02)
+    shrink = 1 - RING_MAJOR / radius
+    is_hit = (start.t < FAR) & (distance < _RING_TOLERANCE)
     return Hit(torch.where(is_hit, t, FAR), (x * shrink, y * shrink, z))
 
 

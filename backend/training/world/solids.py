@@ -7,7 +7,7 @@ from backend.training.world import patterns
 from backend.training.world.lighting import clearness, light_direction, rgb
 from backend.training.world.places import PLACES
 from backend.training.world.scene import Body, Scene
-from backend.training.world.shapes import INTERSECT, Hit
+from backend.training.world.shapes import INTERSECT, ROUND, Hit
 from backend.training.world.vectors import Vector, along, dot, spread, transform
 from backend.training.world.view import View, central, following, pixel_grid, project
 
@@ -91,6 +91,8 @@ def _shade(
     light = light_direction(place)
     facing = (normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2]).clamp_min(0)
     brightness = place.ambient * (0.82 + 0.18 * normal[1]) + place.diffuse * facing
+    if body.shape in ROUND:
+        brightness = brightness * patterns.side_shade(point, footprint=footprint)
     colour = albedo * (brightness * (1 + detail)).unsqueeze(1)
     gloss = {"shiny": 0.75, "matte": 0.0}.get(body.surface, 0.18)
     if gloss:
