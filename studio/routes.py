@@ -40,9 +40,13 @@ def studio_routes(api: Api) -> APIRouter:
     @router.get("/media/{generation_id}/preview")
     def preview(generation_id: str) -> Response:
         path = api.preview_path(generation_id)
-        if path is None:
+        try:
+            sheet = path.read_bytes() if path else None  # in one piece: a newer preview may remove the file
+        except FileNotFoundError:
+            sheet = None
+        if sheet is None:
             return Response(status_code=204)
-        return FileResponse(path, media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return Response(sheet, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     @router.get("/media/{generation_id}/{role}")
     def output(generation_id: str, role: Literal["clip", "poster"], download: bool = False) -> Response:

@@ -1,5 +1,7 @@
 """State and media over HTTP, read from a real studio with one finished clip."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -62,6 +64,13 @@ def test_download_is_named_after_prompt_and_seed(client: httpx.Client, clip: Gen
 
 def test_poster_is_a_jpeg(client: httpx.Client, clip: Generation) -> None:
     assert client.get(f"/media/{clip.id}/poster").content[:3] == b"\xff\xd8\xff"
+
+
+def test_a_preview_that_is_removed_while_it_is_asked_for_is_none(
+    studio: Running, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(studio.api, "preview_path", lambda _: tmp_path / "replaced.jpg")
+    assert client.get("/media/any/preview").status_code == 204
 
 
 def test_a_finished_clip_has_no_preview_any_more(client: httpx.Client, clip: Generation) -> None:
