@@ -100,7 +100,7 @@ def test_trained_pocket_goes_to_the_place_of_the_prompt(trained_engine: Engine) 
     meadow, desert = (trained_clip(trained_engine, f"a red ball on {place}") for place in PLACES)
     lower = slice(meadow.shape[1] * 3 // 4, None)
     greenness = [(frames[:, lower, :, 1] - frames[:, lower, :, 0]).mean() for frames in (meadow, desert)]
-    assert greenness[0] > 20 > -20 > greenness[1]
+    assert greenness[0] > 10 > -10 > greenness[1]
 
 
 @pytest.mark.weights
