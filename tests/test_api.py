@@ -141,9 +141,11 @@ def test_engines_are_listed(idle_studio: Api) -> None:
 
 def test_closing_twice_is_fine_and_frees_the_folder(settings: Settings) -> None:
     api = Api.open(settings, warm_engine=None, extra_engines=TINY)
+    project = api.default_project()
     api.close()
     api.close()
-    Api.open(settings, warm_engine=None).close()
+    with Api.open(settings, warm_engine=None) as reopened:
+        assert reopened.default_project() == project
 
 
 def test_version_is_the_one_of_the_package() -> None:
