@@ -14,15 +14,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 SETUP_BYTES = 4 * 10**9
-MODULES = {"studio": ["studio"], "generate": ["backend.cli", "generate"], "train": ["backend.training"]}
-LATER_COMMANDS = ("evaluate", "bench")
-OPEN_COMMANDS = ("train", "test")  # they take more options than are listed here
+MODULES = {"train": "backend.training", "evaluate": "backend.evaluation", "generate": "backend.cli generate"}
+LATER_COMMANDS = ("bench",)
+OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 
 
@@ -70,7 +70,7 @@ def run(argv: list[str]) -> int:
         if options.command == "studio" and options.port:
             require_free_port(options.port)
         venv.set_up()
-    return start([venv.python, "-m", *MODULES[options.command], *rest[1:]], env)
+    return start([venv.python, "-m", *MODULES.get(options.command, "studio").split(), *rest[1:]], env)
 
 
 def take_data(argv: list[str]) -> tuple[Path | None, list[str]]:
@@ -91,57 +91,66 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Without a command: studio. 'python launcher.py COMMAND --help' explains one command.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, (summary, add_options) in COMMANDS.items():
+    for name, (summary, options) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        command.add_argument("--data", metavar="DIR", help="folder of the database, clips and logs")
-        if add_options:
-            add_options(command)
+        add_option(command, "--data DIR", "folder of the database, clips and logs")
+        for words, explanation in options.items():
+            add_option(command, words, explanation)
     return parser
 
 
-def add_studio_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--port", type=int, metavar="N", help="port on 127.0.0.1; default: 7860, 0 takes a free one"
-    )
-    parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or mps; default: auto")
+def add_option(parser: argparse.ArgumentParser, words: str, explanation: str) -> None:
+    """Add "NAME", "--flag" or "--option/--alias VALUE" to `parser`; a name may be left out."""
+    name, _, metavar = words.partition(" ")
+    if not name.startswith("--"):
+        parser.add_argument(name.lower(), nargs="?", metavar=name, help=explanation)
+    elif not metavar:
+        parser.add_argument(name, action="store_true", help=explanation)
+    else:
+        kind = int if name == "--port" else str
+        parser.add_argument(*name.split("/"), type=kind, metavar=metavar, help=explanation)
 
 
-def add_generate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("prompt", nargs="?", help="what to see, in quotation marks")
-    parser.add_argument("--out", metavar="FILE", help="where to write the MP4; default: the data folder only")
-    parser.add_argument("--seed", metavar="N", help="the same seed gives the same clip; default: drawn")
-    parser.add_argument("--negative", metavar="TEXT", help="what not to see")
-    parser.add_argument("--seconds", metavar="S", help="length of the clip")
-    parser.add_argument("--aspect", metavar="W:H", help="1:1, 4:3, 3:4, 16:9 or 9:16")
-    parser.add_argument("--steps", metavar="N", help="denoising steps; more is slower")
-    parser.add_argument("--guidance", metavar="G", help="how closely to follow the prompt")
-    parser.add_argument("--variations", metavar="N", help="clips with seeds counting up from the first")
-    parser.add_argument("--from", metavar="FILE", help="take the request out of an exported MP4")
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or mps; default: auto")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+DEVICE_OPTION = {"--device D": "auto, cpu, cuda or mps; default: auto"}
+STUDIO_OPTIONS = {
+    "--port N": "port on 127.0.0.1; default: 7860, 0 takes a free one",
+    "--no-browser": "do not open the page in a browser",
+}
+GENERATE_OPTIONS = {
+    "PROMPT": "what to see, in quotation marks",
+    "--out FILE": "where to write the MP4; default: the data folder only",
+    "--seed N": "the same seed gives the same clip; default: drawn",
+    "--negative TEXT": "what not to see",
+    "--seconds S": "length of the clip",
+    "--aspect W:H": "1:1, 4:3, 3:4, 16:9 or 9:16",
+    "--image FILE": "picture that the clip starts with",
+    "--last-image FILE": "picture that the clip ends with",
+    "--motion M": "how much motion to make",
+    "--motion-negative M": "how much motion to move away from",
+    "--preset Q": "fast, balanced or quality",
+    "--steps N": "sampling steps, if not the preset's; more is slower",
+    "--text-guidance/--guidance G": "how closely to follow the prompt",
+    "--image-guidance G": "the same for given pictures, if not alike",
+    "--motion-guidance G": "how much its own motion steers the clip",
+    "--renormalisation R": "match, cap or off",
+    "--variations N": "clips with seeds counting up from the first",
+    "--from FILE": "take the request out of an exported MP4",
+    "--json": "print one JSON object on stdout",
+}
+TRAIN_OPTIONS = {
+    "MEMBER": "vae, text, base or verifier",
+    "--minutes N": "how long to train",
+    "--resume": "go on from the last checkpoint",
+}
 
-
-def add_train_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("member", nargs="?", metavar="MEMBER", help="vae or base")
-    parser.add_argument("--minutes", metavar="N", help="how long to train")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--device", metavar="D", help="auto, cpu or cuda; default: auto")
-
-
-def add_test_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--fast", action="store_true", help="leave the browser tests out")
-    parser.epilog = "All other options go to pytest."
-
-
-COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
-    "studio": ("Open the studio in the browser (the default).", add_studio_options),
-    "generate": ("Make a clip from a prompt and write it as MP4.", add_generate_options),
-    "train": ("Train a member of the Kinora Pocket model.", add_train_options),
-    "evaluate": ("Measure the model; comes with a later release.", None),
-    "bench": ("Measure speed and memory; comes with a later release.", None),
-    "doctor": ("Say what this machine has and what is missing.", None),
-    "test": ("Check style and types and run the tests.", add_test_options),
+COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
+    "studio": ("Open the studio in the browser (the default).", STUDIO_OPTIONS | DEVICE_OPTION),
+    "generate": ("Make a clip from a prompt and write it as MP4.", GENERATE_OPTIONS | DEVICE_OPTION),
+    "train": ("Train a member of the Kinora Pocket model.", TRAIN_OPTIONS | DEVICE_OPTION),
+    "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
+    "bench": ("Measure speed and memory; comes with a later release.", {}),
+    "doctor": ("Say what this machine has and what is missing.", {}),
+    "test": ("Check style and types and run the tests.", {"--fast": "leave the browser tests out"}),
 }
 
 
@@ -261,8 +270,6 @@ def requirements(root: Path, extras: list[str]) -> list[str]:
     return project["dependencies"] + [name for extra in extras for name in optional[extra]]
 
 
-# What can be wrong ------------------------------------------------------------------------------------------
-
 SIGNS = {
     "No space left on device|Errno 28|not enough space on the disk|Disk quota exceeded": (
         "The disk is full; free some space (10 GB is enough for any machine), then start again."
@@ -326,9 +333,6 @@ def require_free_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise LauncherError(f"Port {port} is taken; choose another with --port.") from None
-
-
-# The commands -----------------------------------------------------------------------------------------------
 
 
 def environment(data: Path | None) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The front door of the studio and the command line: submit, cancel, watch, look up. Torch-free."""
 
+import re
 import secrets
 import time
 from dataclasses import asdict, dataclass
@@ -7,16 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from backend.config import Settings
-from backend.errors import NotFoundError
+from backend.errors import NotFoundError, RequestError
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
+from backend.media.inputs import image_path, store_image
 from backend.media.metadata import read_metadata
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
 from backend.models.weights_watch import WeightsWatch
-from backend.requests import MAX_SEED, ClipRequest, parse_request, validate_for, validate_variations
+from backend.pipelines.plan import predicted_seconds
+from backend.requests import (
+    INPUT_PATTERN,
+    MAX_SEED,
+    ClipRequest,
+    parse_request,
+    validate_for,
+    validate_variations,
+)
 from backend.store import generations, jobs, projects
 from backend.store.database import Database
 from backend.store.generations import Generation, Output
@@ -109,6 +119,7 @@ class Api:
         the engine cannot make, NotFoundError for an unknown project.
         """
         validate_for(request, registry.spec(request.engine, extra_engines=self._extra_engines))
+        self._require_pictures(request)
         seeds = _seeds(request.seed, validate_variations(variations))
         project = self.default_project() if project_id is None else self.project(project_id)
         new = [
@@ -126,6 +137,26 @@ class Api:
                 jobs.insert(connection, generation.id)
         self._dispatcher.wake()
         return [generation.id for generation in new]
+
+    def add_image(self, path: Path) -> str:
+        """Return the name by which requests can use the picture at `path`, which is copied; MediaError."""
+        return store_image(path, folder=self.settings.inputs_dir)
+
+    def image_path(self, name: str) -> Path:
+        """Return where the picture of that name lies; NotFoundError where it is not in the data folder."""
+        path = image_path(name, folder=self.settings.inputs_dir)
+        if not re.fullmatch(INPUT_PATTERN, name) or not path.is_file():
+            raise NotFoundError(f"The picture {name[:12]}… is not in the data folder; choose it again.")
+        return path
+
+    def _require_pictures(self, request: ClipRequest) -> None:
+        for field in ("image", "last_image"):
+            name = getattr(request, field)
+            try:
+                if name is not None:
+                    self.image_path(name)
+            except NotFoundError as exc:
+                raise RequestError(field, str(exc)) from exc
 
     def cancel(self, generation_id: str) -> None:
         """Cancel a queued or running generation; one that has ended stays as it is. Raises NotFoundError."""
@@ -146,6 +177,12 @@ class Api:
         """Return up to `limit` generations, newest first, of one project or all, older than `before`."""
         with self._database.reading() as connection:
             return generations.newest(connection, project_id=project_id, limit=limit, before=before)
+
+    def predicted_seconds(self, request: ClipRequest) -> float | None:
+        """Return how long `request` will take once its turn comes, or None until its engine has loaded."""
+        speed = self._dispatcher.speeds.get(request.engine)
+        spec = registry.spec(request.engine, extra_engines=self._extra_engines)
+        return None if speed is None else predicted_seconds(request, spec, speed)
 
     def queue(self) -> list[Generation]:
         """Return what is running, then what is queued, in order."""

@@ -17,6 +17,7 @@ from backend.api import Api, Progress, request_from_file
 from backend.config import Settings, load_settings
 from backend.errors import RequestError, StudioError
 from backend.media.files import copy_file
+from backend.media.inputs import store_image
 from backend.models import registry
 from backend.requests import ClipRequest, parse_request, validate_for, validate_variations
 
@@ -29,9 +30,16 @@ _FLAGS = {
     "seconds": "duration_seconds",
     "aspect": "aspect_ratio",
     "seed": "seed",
+    "preset": "preset",
     "steps": "num_inference_steps",
     "guidance": "guidance_scale",
+    "image_guidance": "image_guidance_scale",
+    "motion_guidance": "motion_guidance_scale",
+    "motion": "motion_score",
+    "motion_negative": "negative_motion_score",
+    "renormalisation": "renormalisation",
 }
+_IMAGE_FLAGS = {"image": "image", "last_image": "last_image"}
 _FACTS = {
     "seed": "seed",
     "frames": "num_frames",
@@ -40,6 +48,9 @@ _FACTS = {
     "height": "height",
     "stage_seconds": "stage_seconds",
     "network_passes": "network_passes",
+    "predicted_seconds": "predicted_seconds",
+    "motion_asked": "motion_asked",
+    "motion_measured": "motion_measured",
     "engine": "engine",
     "weights_sha256": "weights_sha256",
     "device": "device",
@@ -106,8 +117,18 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--seconds", metavar="S", help="length of the clip")
     generate.add_argument("--aspect", metavar="W:H", help="aspect ratio, such as 1:1 or 16:9")
     generate.add_argument("--seed", metavar="N", help="the same seed gives the same clip; default: drawn")
-    generate.add_argument("--steps", metavar="N", help="number of sampling steps")
-    generate.add_argument("--guidance", metavar="G", help="how closely to follow the prompt")
+    generate.add_argument("--preset", metavar="Q", help="fast, balanced or quality")
+    generate.add_argument("--image", type=Path, metavar="FILE", help="picture that the clip starts with")
+    generate.add_argument("--last-image", type=Path, metavar="FILE", help="picture that the clip ends with")
+    generate.add_argument("--motion", metavar="M", help="how much motion to make")
+    generate.add_argument("--motion-negative", metavar="M", help="how much motion to move away from")
+    generate.add_argument(
+        "--text-guidance", "--guidance", dest="guidance", metavar="G", help="how closely to follow the prompt"
+    )
+    generate.add_argument("--image-guidance", metavar="G", help="the same for given pictures, if not alike")
+    generate.add_argument("--motion-guidance", metavar="G", help="how much its own motion steers the clip")
+    generate.add_argument("--renormalisation", metavar="R", help="match, cap or off")
+    generate.add_argument("--steps", metavar="N", help="number of sampling steps, if not the preset's")
     generate.add_argument("--variations", metavar="N", default="1", help="clips with seeds counting up")
     generate.add_argument("--out", type=Path, metavar="FILE", help="copy the finished MP4 to this file")
     generate.add_argument(
@@ -121,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _generate(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> int:
     """Make what `options` ask for, print it, and return the exit code."""
-    request, variations = _request(options), validate_variations(options.variations)
+    request, variations = _request(options, settings), validate_variations(options.variations)
     validate_for(request, registry.spec(request.engine, extra_engines=extra_engines))
     if options.out is not None and options.out.is_dir():
         raise RequestError("out", f"--out must name a file; {options.out} is a folder.")
@@ -144,10 +165,16 @@ def _generate(options: argparse.Namespace, settings: Settings, extra_engines: tu
     return 0
 
 
-def _request(options: argparse.Namespace) -> ClipRequest:
-    """Return the request in the file given with --from, if any, changed by every flag that was given."""
+def _request(options: argparse.Namespace, settings: Settings) -> ClipRequest:
+    """Return the request in the file given with --from, if any, changed by every flag that was given.
+
+    Pictures are copied into the data folder, where the request names them by their content.
+    """
     fields = {} if options.source is None else request_from_file(options.source).model_dump()
     given = {field: getattr(options, flag) for flag, field in _FLAGS.items()}
+    for flag, field in _IMAGE_FLAGS.items():
+        path = getattr(options, flag)
+        given[field] = None if path is None else store_image(path, folder=settings.inputs_dir)
     return parse_request({**fields, **{field: value for field, value in given.items() if value is not None}})
 
 

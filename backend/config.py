@@ -41,6 +41,10 @@ class Settings:
         return self.data_dir / "uploads"
 
     @property
+    def inputs_dir(self) -> Path:
+        return self.data_dir / "inputs"
+
+    @property
     def checkpoints_dir(self) -> Path:
         return self.data_dir / "checkpoints"
 

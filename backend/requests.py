@@ -19,11 +19,33 @@ if TYPE_CHECKING:
 MAX_PROMPT_CHARACTERS = 10_000
 MAX_SEED = 2**63 - 1
 MAX_VARIATIONS = 16
+INPUT_PATTERN = r"^[0-9a-f]{64}$"
+PRESETS = ("fast", "balanced", "quality")
 ASPECT_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16")
 
 
+_NUMBERS = (
+    "seed",
+    "num_inference_steps",
+    "duration_seconds",
+    "guidance_scale",
+    "image_guidance_scale",
+    "motion_guidance_scale",
+    "motion_score",
+    "negative_motion_score",
+)
+
+
 class ClipRequest(BaseModel):
-    """One clip from a prompt. `seed` None means: draw one at submission and store it."""
+    """One clip from a prompt and, if given, the pictures it starts and ends with.
+
+    seed: None means that one is drawn at submission and stored. num_inference_steps: None is the preset's.
+    guidance_scale: of text, and of given pictures too unless `image_guidance_scale` sets theirs apart (STIV,
+    arXiv 2412.07730 Sec. 3.3). motion_guidance_scale: of the model's own motion prediction (VideoJAM,
+    2502.02492 Eq. 8, w2), 0 for none. motion_score, negative_motion_score: how much motion to move towards
+    and away from (Lumina-Video, 2502.06782 Sec. 3.3), None for "not said". renormalisation: see
+    `guidance.renormalise`. image, last_image: names of stored pictures, the sha256 of their content.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -34,8 +56,16 @@ class ClipRequest(BaseModel):
     duration_seconds: float = Field(default=2.0, gt=0, le=3600)
     aspect_ratio: Literal["1:1", "4:3", "3:4", "16:9", "9:16"] = "1:1"
     seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
-    num_inference_steps: int = Field(default=24, ge=1, le=200)
+    preset: Literal["fast", "balanced", "quality"] = "balanced"
+    num_inference_steps: int | None = Field(default=None, ge=1, le=200)
     guidance_scale: float = Field(default=4.0, ge=1.0, le=30.0)
+    image_guidance_scale: float | None = Field(default=None, ge=1.0, le=30.0)
+    motion_guidance_scale: float = Field(default=0.0, ge=0.0, le=10.0)
+    motion_score: float | None = Field(default=None, ge=0.0, le=100.0)
+    negative_motion_score: float | None = Field(default=None, ge=0.0, le=100.0)
+    renormalisation: Literal["match", "cap", "off"] = "off"
+    image: str | None = Field(default=None, pattern=INPUT_PATTERN)
+    last_image: str | None = Field(default=None, pattern=INPUT_PATTERN)
 
     @field_validator("prompt")
     @classmethod
@@ -51,7 +81,7 @@ class ClipRequest(BaseModel):
             raise ValueError("surrogate")
         return text
 
-    @field_validator("seed", "num_inference_steps", "duration_seconds", "guidance_scale", mode="before")
+    @field_validator(*_NUMBERS, mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: Any) -> Any:
         if isinstance(value, bool):
@@ -107,12 +137,34 @@ def validate_for(request: ClipRequest, spec: "EngineSpec") -> None:
             f"Aspect ratio {request.aspect_ratio} is not one of {', '.join(spec.sizes)}, "
             f"which {spec.title} can make.",
         )
-    if request.num_inference_steps > spec.max_inference_steps:
+    if (request.num_inference_steps or 0) > spec.max_inference_steps:
         raise RequestError(
             "num_inference_steps",
             f"Steps must be at most {spec.max_inference_steps} for {spec.title}; "
             f"you asked for {request.num_inference_steps}.",
         )
+    _check_motion_scores(request, spec)
+
+
+def inference_steps(request: ClipRequest, spec: "EngineSpec") -> int:
+    """Return the number of steps of `request`: its own or those of its preset."""
+    return request.num_inference_steps or spec.presets[request.preset].num_inference_steps
+
+
+def _check_motion_scores(request: ClipRequest, spec: "EngineSpec") -> None:
+    least, most = spec.motion_score_range
+    for field in ("motion_score", "negative_motion_score"):
+        score = getattr(request, field)
+        if score is None:
+            continue
+        if "motion_score" not in spec.capabilities:
+            raise RequestError(field, f"{_NAMES[field]} cannot be set for {spec.title}; leave it out.")
+        if not least <= score <= most:
+            raise RequestError(
+                field,
+                f"{_NAMES[field]} must be between {least:g} and {most:g} for {spec.title}; "
+                f"you gave {score:g}.",
+            )
 
 
 _NAMES = {
@@ -123,8 +175,21 @@ _NAMES = {
     "aspect_ratio": "Aspect ratio",
     "seed": "Seed",
     "num_inference_steps": "Steps",
-    "guidance_scale": "Guidance",
+    "guidance_scale": "Text guidance",
+    "image_guidance_scale": "Image guidance",
+    "motion_guidance_scale": "Motion guidance",
+    "motion_score": "Motion",
+    "negative_motion_score": "Negative motion",
+    "preset": "Quality",
+    "renormalisation": "Renormalisation",
+    "image": "Start image",
+    "last_image": "End image",
     "kind": "Kind",
+}
+_CHOICES = {
+    "aspect_ratio": ASPECT_RATIOS,
+    "preset": PRESETS,
+    "renormalisation": ("match", "cap", "off"),
 }
 
 
@@ -150,8 +215,10 @@ def _limit(field: str) -> str:
     if field in ("prompt", "negative_prompt"):
         least = "1" if field == "prompt" else "0"
         return f"must be text of {least} to {MAX_PROMPT_CHARACTERS:,} characters"
-    if field == "aspect_ratio":
-        return f"must be one of {', '.join(ASPECT_RATIOS)}"
+    if field in _CHOICES:
+        return f"must be one of {', '.join(_CHOICES[field])}"
+    if field in ("image", "last_image"):
+        return "must be the sha256 of a picture in the data folder"
     if field == "engine":
         return "must be the name of an engine"
     if field == "kind":

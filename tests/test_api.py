@@ -4,12 +4,15 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import backend
 from backend.api import Api
 from backend.config import Settings
 from backend.errors import MediaError, NotFoundError, RequestError, StoreError
+from backend.media.video import read_frames
 from backend.requests import MAX_SEED, ClipRequest
 from tests.conftest import TINY
 from tests.waiting import ended
@@ -151,3 +154,41 @@ def test_closing_twice_is_fine_and_frees_the_folder(settings: Settings) -> None:
 def test_version_is_the_one_of_the_package() -> None:
     project = tomllib.loads((Path(backend.__path__[0]).parent / "pyproject.toml").read_text())["project"]
     assert project.get("version", backend.__version__) == backend.__version__
+
+
+def red_picture(folder: Path) -> Path:
+    path = folder / "red.png"
+    Image.new("RGB", (64, 64), (220, 20, 20)).save(path)
+    return path
+
+
+def test_a_given_picture_is_the_first_frame(tiny_studio: Api, tmp_path: Path) -> None:
+    name = tiny_studio.add_image(red_picture(tmp_path))
+    (generation_id,) = tiny_studio.submit(clip(image=name, seed=7))
+    ended(tiny_studio, generation_id)
+    first = read_frames(tiny_studio.output_path(generation_id, "clip"))[0].astype(int)
+    assert np.abs(first - (220, 20, 20)).mean() < 8  # H.264 at its usual quality
+
+
+def test_a_picture_that_is_not_there_is_refused(tiny_studio: Api) -> None:
+    with pytest.raises(RequestError, match="The picture 000000000000… is not in the data folder") as caught:
+        tiny_studio.submit(clip(last_image="0" * 64))
+    assert caught.value.field == "last_image"
+
+
+def test_motion_is_told_as_asked_and_as_measured(tiny_studio: Api) -> None:
+    (generation_id,) = tiny_studio.submit(clip(motion_score=4, seed=7))
+    facts = ended(tiny_studio, generation_id).facts
+    assert facts["motion_asked"] == 4
+    assert facts["motion_measured"] > 0
+
+
+def test_seconds_are_predicted_once_the_engine_has_loaded(tiny_studio: Api) -> None:
+    ended(tiny_studio, tiny_studio.submit(clip())[0])
+    short, long = (tiny_studio.predicted_seconds(clip(duration_seconds=s)) for s in (1, 4))
+    assert short is not None and long is not None
+    assert 0 < short < long
+
+
+def test_seconds_are_not_predicted_without_a_measure(idle_studio: Api) -> None:
+    assert idle_studio.predicted_seconds(clip()) is None

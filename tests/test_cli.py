@@ -9,13 +9,14 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.api import Api
 from backend.cli import main
 from backend.config import Settings
 from backend.door import find_running_studio
 from backend.media.files import sha256_of
-from backend.media.video import write_video
+from backend.media.video import read_frames, write_video
 from backend.requests import ClipRequest
 from studio.endpoints import add_endpoints
 from tests.conftest import TINY
@@ -62,7 +63,7 @@ BAD = [
     ([BALL, "--seconds", "0"], "Seconds must be a number of more than 0"),
     ([BALL, "--seconds", "1000"], "between 0.5 and 4 for Kinora Pocket; you asked for 1000."),
     ([BALL, "--aspect", "2:1"], "one of 1:1, 4:3, 3:4, 16:9, 9:16; you gave '2:1'."),
-    ([BALL, "--guidance", "nan"], "Guidance must be a number of at least 1 and at most 30"),
+    ([BALL, "--guidance", "nan"], "Text guidance must be a number of at least 1 and at most 30"),
     ([BALL, "--steps", "0"], "you gave '0'."),
     ([BALL, "--variations", "many"], "from 1 to 16; you gave 'many'."),
     ([BALL, "--out", "/"], "--out must name a file; / is a folder."),
@@ -151,3 +152,26 @@ def test_ctrl_c_cancels_the_generation(exported: Path, settings: Settings) -> No
     assert process.returncode == 130
     with Api.open(settings, warm_engine=None, extra_engines=TINY) as api:
         assert [each.status for each in api.generations()] == ["canceled"]
+
+
+def test_pictures_and_motion_reach_the_clip_through_the_running_studio(
+    exported: Path, door: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "last.png"
+    Image.new("RGB", (64, 48), (20, 200, 20)).save(picture)
+    out = tmp_path / "c.mp4"
+    arguments = ("--from", exported, "--last-image", picture, "--motion", 3, "--preset", "fast", "--json")
+    assert generate(*arguments, "--out", out, data_dir=door.parent) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["motion_asked"] == 3 and result["motion_measured"] > 0
+    assert result["predicted_seconds"] > 0
+    last = read_frames(out)[-1].astype(int)
+    assert np.abs(last - (20, 200, 20)).mean() < 8  # H.264 at its usual quality
+
+
+def test_picture_that_is_none_is_refused(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_text("no picture")
+    assert generate(BALL, "--image", tmp_path / "a.png", data_dir=settings.data_dir) == 1
+    assert "a.png is not an image" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.models.engine import EngineSpec
+from backend.models.engine import EngineSpec, PassCost, Preset
 
 if TYPE_CHECKING:
     from tests.tiny_flow import TinyEngine
@@ -31,7 +31,10 @@ SPEC = EngineSpec(
     max_inference_steps=100,
     folder="",
     licence="Apache-2.0",
-    capabilities=frozenset({"text_guidance"}),
+    presets={"fast": Preset(8), "balanced": Preset(24), "quality": Preset(40)},
+    pass_cost=PassCost({1: (4, 8, 8)}),
+    capabilities=frozenset({"text_guidance", "given_frames", "motion_score", "motion_layer"}),
+    motion_score_range=(0.0, 10.0),
 )
 
 

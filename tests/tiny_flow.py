@@ -47,12 +47,22 @@ class TinyEngine:
         return CHANNELS, 1 + (num_frames - 1) // 4, height // 8, width // 8
 
     def velocities(
-        self, latents: torch.Tensor, sigma: float, conditioning: Conditioning, passes: Sequence[Pass]
+        self,
+        latents: torch.Tensor,
+        sigma: float,
+        conditioning: Conditioning,
+        passes: Sequence[Pass],
+        *,
+        scale: int = 1,
     ) -> list[torch.Tensor]:
+        assert scale == 1  # the flow has no patches
         shown = [self._shown(conditioning, each.text) for each in passes]
         for prompt in shown:
             self._misbehave(prompt.text, sigma)
-        return [velocity(latents, sigma, prompt) for prompt in shown]
+        return [
+            velocity(latents, sigma, prompt, motion_score=each.motion_score or 0.0)
+            for prompt, each in zip(shown, passes, strict=True)
+        ]
 
     def encode(self, frames: np.ndarray) -> torch.Tensor:
         pixels = torch.from_numpy(frames).float().permute(3, 0, 1, 2)[:, ::4] / 127.5 - 1  # (3, F, H, W)
@@ -60,7 +70,9 @@ class TinyEngine:
         spare = torch.zeros(CHANNELS - 3, *small.shape[1:])
         return torch.cat([torch.atanh(small.clamp(-0.999, 0.999)), spare])[None]
 
-    def decode(self, latents: torch.Tensor) -> np.ndarray:
+    def decode(self, latents: torch.Tensor, *, layer: str = "picture") -> np.ndarray:
+        if layer == "motion":
+            return 255 - self.decode(latents)
         _, _, groups, height, width = latents.shape
         pixels = torch.nn.functional.interpolate(
             torch.tanh(latents[:, :3].float()),
@@ -70,8 +82,8 @@ class TinyEngine:
         )
         return ((pixels[0].permute(1, 2, 3, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
 
-    def preview(self, latents: torch.Tensor) -> np.ndarray:
-        return self.decode(latents)[:, ::2, ::2]
+    def preview(self, latents: torch.Tensor, *, layer: str = "picture") -> np.ndarray:
+        return self.decode(latents, layer=layer)[:, ::2, ::2]
 
     def _shown(self, conditioning: Conditioning, text: str) -> TinyPrompt:
         prompt = TinyPrompt("", 0) if text == "none" else getattr(conditioning, text)
@@ -100,10 +112,12 @@ def mean(prompt: TinyPrompt, shape: torch.Size) -> torch.Tensor:
     return 0.2 * torch.randn((1, *shape[1:]), generator=generator).expand(shape)
 
 
-def velocity(latents: torch.Tensor, sigma: float, prompt: TinyPrompt) -> torch.Tensor:
-    """Return noise - data at `latents` (B, C, F, H, W) for `prompt`."""
+def velocity(
+    latents: torch.Tensor, sigma: float, prompt: TinyPrompt, *, motion_score: float = 0.0
+) -> torch.Tensor:
+    """Return noise - data at `latents` (B, C, F, H, W) for `prompt`, whose mean grows with the score."""
     if "nan" in prompt.text.lower().split():
         return torch.full_like(latents, float("nan"))
-    centre = mean(prompt, latents.shape)
+    centre = mean(prompt, latents.shape) * (1 + 0.2 * motion_score)
     noise = (latents - (1 - sigma) * centre) / ((1 - sigma) * SPREAD + sigma)
     return (1 - SPREAD) * noise - centre

@@ -1,7 +1,7 @@
 """Twenty prompts, twenty clips, one picture to judge them by.
 
-python -m backend.evaluation.first_clips OUT.png [--clips FOLDER] [--weights FOLDER] [--steps N]
-    [--guidance G]
+python -m backend.evaluation.first_clips OUT.png [--clips FOLDER] [--weights FOLDER]
+    [--preset fast|balanced|quality] [--guidance G]
 
 Every prompt of `prompts.PROMPT_CASES` is made once, with its index as the seed: nothing is picked.
 """
@@ -10,6 +10,7 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from backend.config import load_settings
 from backend.evaluation.contact_sheet import contact_sheet
@@ -18,10 +19,10 @@ from backend.media.files import replacing
 from backend.media.video import write_video
 from backend.models.registry import load_engine
 from backend.pipelines.clip import make_clip
-from backend.requests import ClipRequest
+from backend.requests import PRESETS, ClipRequest
 
 
-def make_clips(folder: Path, *, weights_dir: Path, settings: dict[str, float]) -> list[Path]:
+def make_clips(folder: Path, *, weights_dir: Path, settings: dict[str, Any]) -> list[Path]:
     """Return the MP4s of all cases, made into `folder` by Kinora Pocket; `settings` are request fields."""
     engine = load_engine("kinora-pocket", weights_dir=weights_dir, device="auto")
     paths = []
@@ -41,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("output", type=Path, help="PNG to write")
     parser.add_argument("--clips", type=Path, help="folder that keeps the MP4s")
     parser.add_argument("--weights", type=Path, default=load_settings().weights_dir)
-    parser.add_argument("--steps", type=int, default=ClipRequest.model_fields["num_inference_steps"].default)
+    parser.add_argument("--preset", choices=PRESETS, default=ClipRequest.model_fields["preset"].default)
     parser.add_argument("--guidance", type=float, default=ClipRequest.model_fields["guidance_scale"].default)
     options = parser.parse_args(arguments)
-    settings = {"num_inference_steps": options.steps, "guidance_scale": options.guidance}
+    settings = {"preset": options.preset, "guidance_scale": options.guidance}
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.clips or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

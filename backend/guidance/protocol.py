@@ -1,12 +1,18 @@
-"""The guidance protocol: which forward passes a step needs, and how they become one velocity."""
+"""What guidance is made of: a step of the loop, and terms that each add something to the prediction."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from backend.models.engine import Pass
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Velocities = Mapping[Pass, "Tensor"]
+"""The velocity (B, C, F, H, W) float32 of each forward pass of a step."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +26,19 @@ class Step:
     num_steps: int
     sigma: float
 
+    @property
+    def t(self) -> float:
+        """Return the time of the papers, 0 (noise) to 1 (data), in which their windows are given."""
+        return 1 - self.sigma
 
-class Guidance(Protocol):
-    """A method of guidance. Its settings are its fields; their neutral values give the plain prediction."""
 
-    def passes(self, step: Step, /) -> Sequence[Pass]:
-        """Return the forward passes that `step` needs, at least one."""
+class Term(Protocol):
+    """One method of guidance. Its settings are its fields; at their neutral values it asks for no pass."""
+
+    def passes(self, step: Step, positive: Pass, /) -> Sequence[Pass]:
+        """Return the forward passes that the term needs at `step` besides `positive`; none where it rests."""
         ...
 
-    def combine(self, velocities: Sequence[Tensor], step: Step, /) -> Tensor:
-        """Return one velocity (B, C, F, H, W) float32 from those of `passes(step)`, in the same order."""
+    def delta(self, velocities: Velocities, step: Step, positive: Pass, /) -> Tensor:
+        """Return what the term adds to the velocity of `positive`; asked only where it has passes."""
         ...

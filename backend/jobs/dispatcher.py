@@ -16,6 +16,7 @@ from backend.errors import StoreError
 from backend.jobs import messages, traces
 from backend.jobs.executors.local import LocalWorker
 from backend.jobs.progress import Progress, Watched
+from backend.models.engine import Speed
 from backend.store import generations, jobs
 from backend.store.database import Database
 
@@ -32,7 +33,7 @@ Ended = messages.Done | messages.Failed | messages.Canceled
 class Dispatcher:
     """Runs the queue of `database` in a worker process, which `warm_engine` makes start and load at once.
 
-    device: where the worker computes, empty until it said so.
+    device: where the worker computes, empty until it said so. speeds: of each engine it has loaded.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Dispatcher:
         extra_engines: tuple[str, ...] = (),
     ) -> None:
         self.device = ""
+        self.speeds: dict[str, Speed] = {}
         self._database = database
         self._settings = settings
         self._warm_engine = warm_engine
@@ -170,6 +172,7 @@ class Dispatcher:
             self._recover(worker)
         elif isinstance(message, messages.Ready):
             self._is_ready, self.device, self._engine_problem = True, message.device, ""
+            self.speeds[message.engine] = message.speed
         elif isinstance(message, messages.NotReady):
             self._is_ready, self._engine_problem = True, message.message
         elif self._running != jobs.Claim(message.job_id, message.attempt):

@@ -9,15 +9,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from backend.models.engine import Speed
 from backend.requests import ClipRequest
 from backend.store.generations import Output
 
 
 @dataclass(frozen=True)
 class Preview:
-    """A whole clip as predicted at `step`: a JPEG sprite sheet of `num_frames` frames, row by row.
+    """A whole clip as predicted at `step`: a JPEG sprite sheet of `num_frames` cells, row by row.
 
-    path: relative to the data folder; width, height: of one frame, in pixels.
+    path: relative to the data folder; width, height: of one frame, in pixels. A cell is one frame or, where
+    `has_motion`, the frame and at its right the motion predicted for it.
     """
 
     path: str
@@ -28,6 +30,7 @@ class Preview:
     width: int
     height: int
     step: int
+    has_motion: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,11 @@ class Stop:
 
 @dataclass(frozen=True)
 class Ready:
-    """From the worker: an engine is loaded and runs on `device`."""
+    """From the worker: `engine` is loaded and runs on `device` at `speed`."""
 
+    engine: str
     device: str
+    speed: Speed
 
 
 @dataclass(frozen=True)

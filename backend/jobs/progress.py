@@ -39,8 +39,7 @@ class Watched:
     @classmethod
     def begin(cls, run: Run, *, similar: dict[str, float] | None) -> "Watched":
         """Return the state of a job that was just given to a worker."""
-        num_steps = run.request.num_inference_steps
-        report = ProgressReport(run.job_id, run.attempt, phase="loading", num_steps=num_steps)
+        report = ProgressReport(run.job_id, run.attempt, phase="loading")
         now = time.monotonic()
         return cls(report, started_at=now, reported_at=now, similar=similar)
 

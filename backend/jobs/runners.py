@@ -7,17 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import backend
 from backend.config import Settings
 from backend.jobs import checkpoints, traces
 from backend.jobs.messages import Preview, ProgressReport, Run
 from backend.media.files import sha256_of
 from backend.media.image import write_poster, write_sprite
+from backend.media.inputs import load_image
 from backend.media.video import write_video
-from backend.models.engine import Engine
-from backend.pipelines.clip import Clip, ClipHooks, LatentCheckpoint, make_clip
+from backend.models.engine import Engine, Speed
+from backend.pipelines.clip import Clip, ClipHooks, LatentCheckpoint, Pictures, make_clip
 from backend.pipelines.denoise import StepReport
-from backend.requests import ClipRequest
+from backend.pipelines.plan import predicted_seconds
+from backend.requests import ClipRequest, inference_steps
 from backend.store.generations import Output
 
 OVERHEAD_SHARE = 0.05
@@ -30,7 +34,7 @@ class RunContext:
     """What a runner is given besides its request.
 
     load_engine: name -> loaded engine, kept warm between jobs. report: sends progress.
-    is_canceled: cheap to ask, at every step.
+    is_canceled: cheap to ask, at every step. speed: of the engine loaded last, where it was measured.
     """
 
     run: Run
@@ -38,6 +42,7 @@ class RunContext:
     load_engine: Callable[[str], Engine]
     report: Callable[[ProgressReport], None]
     is_canceled: Callable[[], bool]
+    speed: Callable[[], Speed | None] = lambda: None
     checkpoint_every_seconds: float = 3.0
 
 
@@ -70,6 +75,7 @@ class ClipWatch:
     def __init__(self, context: RunContext, engine: Engine, *, num_steps: int, first_step: int) -> None:
         self._context = context
         self._engine = engine
+        self._shows_motion = "motion_layer" in engine.spec.capabilities
         self._first_step = first_step
         self._extras = Allowance(OVERHEAD_SHARE)
         self._checkpoint_at = self._extras.since
@@ -109,16 +115,20 @@ class ClipWatch:
             if before is None or old.name != Path(before.path).name:
                 old.unlink()
         path = folder / f"{self._context.run.attempt}-{step.step}.jpg"
-        sprite = write_sprite(path, self._engine.preview(step.clean))
+        cells, has_motion = self._engine.preview(step.clean), self._shows_motion
+        if has_motion:
+            cells = np.concatenate([cells, self._engine.preview(step.clean, layer="motion")], axis=2)
+        sprite = write_sprite(path, cells)
         return Preview(
             path=path.relative_to(self._context.settings.data_dir).as_posix(),
             columns=sprite.columns,
             rows=sprite.rows,
             num_frames=sprite.num_frames,
             frame_rate=self._engine.spec.frame_rate,
-            width=sprite.width,
+            width=sprite.width // (2 if has_motion else 1),
             height=sprite.height,
             step=step.step,
+            has_motion=has_motion,
         )
 
 
@@ -126,8 +136,7 @@ def run_clip(request: ClipRequest, context: RunContext) -> Results:
     """Return the written, verified files of the clip that `request` describes, and its measured facts."""
     run = context.run
     started = time.perf_counter()
-    num_steps = request.num_inference_steps
-    context.report(ProgressReport(run.job_id, run.attempt, phase="loading", num_steps=num_steps))
+    context.report(ProgressReport(run.job_id, run.attempt, phase="loading"))
     engine = context.load_engine(request.engine)
     load_seconds = round(time.perf_counter() - started, 4)
     clip, watch = _make(request, engine, context)
@@ -136,7 +145,10 @@ def run_clip(request: ClipRequest, context: RunContext) -> Results:
     outputs = _write_files(clip, request, context)
     seconds = {"load": load_seconds, **clip.facts["stage_seconds"]}
     seconds["export"] = round(time.perf_counter() - started, 4)
-    return outputs, {**clip.facts, "stage_seconds": seconds, "version": backend.__version__}
+    speed = context.speed()
+    predicted = None if speed is None else round(predicted_seconds(request, engine.spec, speed), 4)
+    facts = {"stage_seconds": seconds, "predicted_seconds": predicted, "version": backend.__version__}
+    return outputs, {**clip.facts, **facts}
 
 
 RUNNERS: dict[str, Callable[[ClipRequest, RunContext], Results]] = {"clip": run_clip}
@@ -147,9 +159,8 @@ def _make(request: ClipRequest, engine: Engine, context: RunContext) -> tuple[Cl
     start = None
     if context.run.attempt > 1:
         start = checkpoints.read(traces.checkpoint_path(context.settings, context.run.job_id))
-    watch = ClipWatch(
-        context, engine, num_steps=request.num_inference_steps, first_step=start.step if start else 0
-    )
+    num_steps = inference_steps(request, engine.spec)
+    watch = ClipWatch(context, engine, num_steps=num_steps, first_step=start.step if start else 0)
     hooks = ClipHooks(
         on_phase=watch.on_phase,
         on_step=watch.on_step,
@@ -157,7 +168,18 @@ def _make(request: ClipRequest, engine: Engine, context: RunContext) -> tuple[Cl
         is_canceled=context.is_canceled,
         resume_from=start,
     )
-    return make_clip(engine, request, hooks=hooks), watch
+    pictures = _pictures(request, engine, context.settings.inputs_dir)
+    return make_clip(engine, request, pictures=pictures, hooks=hooks), watch
+
+
+def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
+    """Return the pictures that `request` names, at the size of its clip."""
+    width, height = engine.spec.sizes[request.aspect_ratio]
+
+    def loaded(name: str | None) -> np.ndarray | None:
+        return None if name is None else load_image(name, folder=folder, width=width, height=height)
+
+    return Pictures(first=loaded(request.image), last=loaded(request.last_image))
 
 
 def _write_files(clip: Clip, request: ClipRequest, context: RunContext) -> tuple[Output, ...]:
@@ -173,10 +195,15 @@ def _write_files(clip: Clip, request: ClipRequest, context: RunContext) -> tuple
     poster_path = path.with_suffix(".jpg")
     write_poster(poster_path, clip.frames[len(clip.frames) // 2])
     data_dir = context.settings.data_dir
-    return (
+    outputs = (
         _output("clip", path, media_type="video/mp4", data_dir=data_dir),
         _output("poster", poster_path, media_type="image/jpeg", data_dir=data_dir),
     )
+    if clip.motion_frames is None:
+        return outputs
+    motion_path = path.with_name(f"{path.stem}-motion.mp4")
+    write_video(motion_path, clip.motion_frames, frame_rate=clip.frame_rate, metadata={"kinora": made})
+    return (*outputs, _output("motion", motion_path, media_type="video/mp4", data_dir=data_dir))
 
 
 def _output(role: str, path: Path, *, media_type: str, data_dir: Path) -> Output:

@@ -22,7 +22,7 @@ from backend.config import Settings
 from backend.errors import CanceledError, StudioError
 from backend.jobs import messages
 from backend.models import registry
-from backend.models.engine import Engine
+from backend.models.engine import Engine, Speed
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Worker:
         self._inbox: queue.SimpleQueue[messages.Run | messages.Warm] = queue.SimpleQueue()
         self._canceled: set[str] = set()
         self._engine: Engine | None = None
+        self._speed: Speed | None = None
 
     def read(self, lines: TextIO) -> None:
         """Sort messages into the inbox until `lines` ends or says Stop, then end the process at once."""
@@ -83,6 +84,7 @@ class Worker:
             load_engine=self._load_engine,
             report=self._send,
             is_canceled=lambda: run.job_id in self._canceled,
+            speed=lambda: self._speed,
         )
         try:
             outputs, facts = runners.RUNNERS[run.request.kind](run.request, context)
@@ -95,6 +97,8 @@ class Worker:
 
     def _load_engine(self, name: str) -> Engine:
         """Return the engine called `name`, kept from before or loaded in place of the one before."""
+        from backend.pipelines.speed import measure_speed  # loads torch, as `runners` does
+
         if self._engine is None or self._engine.spec.name != name:
             self._engine = None
             self._engine = registry.load_engine(
@@ -103,7 +107,8 @@ class Worker:
                 device=self._settings.device,
                 extra_engines=self._extra_engines,
             )
-            self._send(messages.Ready(self._engine.device))
+            self._speed = measure_speed(self._engine)
+            self._send(messages.Ready(name, self._engine.device, self._speed))
         return self._engine
 
 

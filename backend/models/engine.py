@@ -8,11 +8,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+Layer = Literal["picture", "motion"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A whole way to sample: thresholds belong to the shift they were chosen for, so nothing is mixed.
+
+    timestep_shift: of the sigma schedule; 1 leaves it linear. patch_schedule: rows of (t, scale), see
+    `pipelines.schedules`; an engine with one scale has one row. text_until, motion_until: t = 1 - sigma at
+    which text and image guidance and Inner-Guidance end.
+    """
+
+    num_inference_steps: int
+    timestep_shift: float = 1.0
+    patch_schedule: tuple[tuple[float, int], ...] = ((0.0, 1),)
+    text_until: float = 1.0
+    motion_until: float = 1.0
+
+
+@dataclass(frozen=True)
+class PassCost:
+    """What one forward pass costs, up to a factor that a machine is measured for.
+
+    token_sizes: patch scale -> (frames, rows, columns) of pixels that one token spans. A pass over N tokens
+    costs N + `pair_share` N² (attention).
+    """
+
+    token_sizes: dict[int, tuple[int, int, int]]
+    pair_share: float = 0.0
+
+    def of(self, *, num_frames: int, width: int, height: int, scale: int) -> float:
+        """Return the cost of a pass over a clip at `scale`."""
+        frames, rows, columns = self.token_sizes[scale]
+        tokens = -(-(num_frames + 3) // frames) * -(-height // rows) * -(-width // columns)
+        return tokens * (1 + self.pair_share * tokens)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a machine runs an engine, for a clip of default length and size.
+
+    pass_seconds: patch scale -> seconds of one forward pass of two that run together; decode_seconds: from
+    latents to frames.
+    """
+
+    pass_seconds: dict[int, float]
+    decode_seconds: float
 
 
 @dataclass(frozen=True)
@@ -24,7 +73,10 @@ class EngineSpec:
     duration_range: shortest and longest clip, in seconds.
     folder: of its files inside the weights folder; empty for an engine without files.
     capabilities: names of controls the engine honours ("text_guidance", "motion_score", ...).
-    timestep_shift: the shift of the sigma schedule that suits its latents; 1 leaves the schedule linear.
+    presets: name -> preset, for every one of `requests.PRESETS`.
+    pass_cost: what a forward pass costs at each size.
+    velocity_parts: into how many groups of channels its velocities fall, appearance first and then motion.
+    motion_score_range: least and greatest motion score it was trained on; 0, 0 for an engine without.
     """
 
     name: str
@@ -36,8 +88,11 @@ class EngineSpec:
     max_inference_steps: int
     folder: str
     licence: str
+    presets: dict[str, Preset]
+    pass_cost: PassCost
     capabilities: frozenset[str] = field(default_factory=frozenset)
-    timestep_shift: float = 1.0
+    velocity_parts: int = 1
+    motion_score_range: tuple[float, float] = (0.0, 0.0)
 
     def num_frames(self, duration_seconds: float) -> int:
         """Return the valid frame count nearest to `duration_seconds`."""
@@ -52,11 +107,38 @@ class Pass:
     text: "prompt", "negative" or "none" (the null text embedding).
     image: whether given clean frames are shown.
     motion_channels: whether the motion half of the latents is shown.
+    motion_score: how much motion is asked for, in the engine's unit; None for "not said".
     """
 
     text: str = "prompt"
     image: bool = True
     motion_channels: bool = True
+    motion_score: float | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """Clean latent frames that a clip must keep: `latents` (1, Ca, n, H, W) belong at the n `frames`.
+
+    Ca is the number of appearance channels, which come first; motion channels are never given.
+    """
+
+    frames: tuple[int, ...]
+    latents: torch.Tensor
+
+    def placed(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return `latents` (B, C, F, H, W) with the given frames in their places, clean."""
+        return self._with(latents, self.latents.to(latents))
+
+    def noised(self, latents: torch.Tensor, *, noise: torch.Tensor, sigma: float) -> torch.Tensor:
+        """Return `latents` with the given frames in their places, mixed with `noise` of the same shape."""
+        own = noise[:, : self.latents.shape[1], list(self.frames)]
+        return self._with(latents, (1 - sigma) * self.latents.to(latents) + sigma * own)
+
+    def _with(self, latents: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        result = latents.clone()
+        result[:, : self.latents.shape[1], list(self.frames)] = frames
+        return result
 
 
 @dataclass(frozen=True)
@@ -64,10 +146,12 @@ class Conditioning:
     """Everything a network pass may look at besides latents and sigma.
 
     prompt, negative: engine-specific prompt embeddings as returned by `Engine.encode_prompt`.
+    given: clean frames, which passes with `image` see in place of the noisy ones.
     """
 
     prompt: object
     negative: object
+    given: Given | None = None
 
 
 class Engine(Protocol):
@@ -93,19 +177,32 @@ class Engine(Protocol):
         ...
 
     def velocities(
-        self, latents: torch.Tensor, sigma: float, conditioning: Conditioning, passes: Sequence[Pass]
+        self,
+        latents: torch.Tensor,
+        sigma: float,
+        conditioning: Conditioning,
+        passes: Sequence[Pass],
+        *,
+        scale: int = 1,
     ) -> list[torch.Tensor]:
-        """Return one velocity per pass, each of the shape of `latents` (B, C, F, H, W), float32."""
+        """Return one velocity per pass, each of the shape of `latents` (B, C, F, H, W), float32.
+
+        scale: the patch scale, 1 the finest; an engine that has one scale only ignores it.
+        """
         ...
 
     def encode(self, frames: np.ndarray) -> torch.Tensor:
         """Return latents (1, C, F, H, W) of `frames` (T, H, W, 3) uint8."""
         ...
 
-    def decode(self, latents: torch.Tensor) -> np.ndarray:
-        """Return frames (T, H, W, 3) uint8 of `latents` (1, C, F, H, W)."""
+    def decode(self, latents: torch.Tensor, *, layer: Layer = "picture") -> np.ndarray:
+        """Return frames (T, H, W, 3) uint8 of `latents` (1, C, F, H, W).
+
+        layer: "motion" is the optical flow that the model predicted, as colours over white (VideoJAM, arXiv
+        2502.02492 Eq. 5), of engines with the capability "motion_layer".
+        """
         ...
 
-    def preview(self, latents: torch.Tensor) -> np.ndarray:
+    def preview(self, latents: torch.Tensor, *, layer: Layer = "picture") -> np.ndarray:
         """Return the frames of `decode` smaller (T, h, w, 3) uint8, in a fraction of its time."""
         ...

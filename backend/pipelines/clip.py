@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from backend.errors import CanceledError, RequestError, ResourceError
-from backend.guidance.protocol import Guidance
-from backend.guidance.table import GUIDANCE
-from backend.models.engine import Conditioning, Engine, EngineSpec
+from backend.media.motion import measured_motion
+from backend.models.engine import Conditioning, Engine, Given
 from backend.pipelines.denoise import OnStep, StepReport, denoise
-from backend.pipelines.sampling import initial_noise, schedule
+from backend.pipelines.plan import given_frames, plan_for
+from backend.pipelines.sampling import initial_noise
 from backend.requests import ClipRequest, validate_for
 
 
@@ -50,10 +50,22 @@ class ClipHooks:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """What a request's images hold, each (H, W, 3) uint8 at the size of the clip, or None."""
+
+    first: np.ndarray | None = None
+    last: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Clip:
-    """Frames (T, H, W, 3) uint8, frames per second, and the measured facts of the run."""
+    """Frames (T, H, W, 3) uint8, frames per second, and the measured facts of the run.
+
+    motion_frames: the predicted motion as a picture, of the same shape, or None from an engine without.
+    """
 
     frames: np.ndarray
+    motion_frames: np.ndarray | None
     frame_rate: int
     facts: dict[str, Any]
 
@@ -74,8 +86,14 @@ class _Phases:
         self.seconds[stage] = round(time.perf_counter() - started, 4)
 
 
-def make_clip(engine: Engine, request: ClipRequest, *, hooks: ClipHooks | None = None) -> Clip:
-    """Return the clip that `request` describes, made by `engine`.
+def make_clip(
+    engine: Engine,
+    request: ClipRequest,
+    *,
+    pictures: Pictures | None = None,
+    hooks: ClipHooks | None = None,
+) -> Clip:
+    """Return the clip that `request` describes, made by `engine`. pictures: those the request names.
 
     The same request on the same machine gives the same frames, also after a resume. Raises RequestError for
     what the engine cannot make or a request without a seed, CanceledError when a hook says so, ResourceError
@@ -83,7 +101,7 @@ def make_clip(engine: Engine, request: ClipRequest, *, hooks: ClipHooks | None =
     """
     validate_for(request, engine.spec)
     try:
-        return _make(engine, request, hooks or ClipHooks())
+        return _make(engine, request, pictures or Pictures(), hooks or ClipHooks())
     except (RuntimeError, MemoryError) as exc:
         if not _is_out_of_memory(exc):
             raise
@@ -92,34 +110,51 @@ def make_clip(engine: Engine, request: ClipRequest, *, hooks: ClipHooks | None =
         ) from exc
 
 
-def _make(engine: Engine, request: ClipRequest, hooks: ClipHooks) -> Clip:
+def _make(engine: Engine, request: ClipRequest, pictures: Pictures, hooks: ClipHooks) -> Clip:
     phases = _Phases(hooks)
     with phases.phase("text", stage="text"):
         conditioning = Conditioning(
             prompt=engine.encode_prompt(request.prompt),
             negative=engine.encode_prompt(request.negative_prompt),
+            given=_given(engine, request, pictures),
         )
     with phases.phase("sampling", stage="sampling"):
-        sampled = _sample(engine, request, conditioning=conditioning, hooks=hooks)
+        sampled = sample_latents(engine, request, conditioning=conditioning, hooks=hooks)
     with phases.phase("decoding", stage="decode"):
         frames = engine.decode(sampled.latents)
+        has_motion = "motion_layer" in engine.spec.capabilities
+        motion_frames = engine.decode(sampled.latents, layer="motion") if has_motion else None
     facts = _facts(engine, request, frames=frames)
     facts |= {"network_passes": sampled.network_passes, "stage_seconds": phases.seconds}
-    return Clip(frames, engine.spec.frame_rate, facts)
+    facts |= {"motion_asked": request.motion_score, "motion_measured": _motion(frames, engine)}
+    return Clip(frames, motion_frames, engine.spec.frame_rate, facts)
 
 
-def guidance_for(request: ClipRequest, spec: EngineSpec) -> Guidance:
-    """Return the guidance that `request` asks for, or none at all where `spec` honours none."""
-    if "text_guidance" not in spec.capabilities:
-        return GUIDANCE["plain"]()
-    return GUIDANCE["classifier_free"](guidance_scale=request.guidance_scale)
+def _given(engine: Engine, request: ClipRequest, pictures: Pictures) -> Given | None:
+    """Return the latents of the given pictures: the first frame alone, the last as a still group."""
+    frames = given_frames(request, engine.spec)
+    if not frames:
+        return None
+    every = engine.spec.frame_rule[0]
+    latents = []
+    if pictures.first is not None:
+        latents.append(engine.encode(pictures.first[None])[:, :, :1])
+    if pictures.last is not None:
+        latents.append(engine.encode(np.stack([pictures.last] * (every + 1)))[:, :, 1:])
+    together = torch.cat(latents, dim=2)
+    return Given(frames, together[:, : together.shape[1] // engine.spec.velocity_parts])
 
 
-def _sample(
-    engine: Engine, request: ClipRequest, *, conditioning: Conditioning, hooks: ClipHooks
+def sample_latents(
+    engine: Engine, request: ClipRequest, *, conditioning: Conditioning, hooks: ClipHooks | None = None
 ) -> LatentCheckpoint:
-    """Return where sampling ended: the latents of the clip and all passes, those before a resume included."""
-    start = hooks.resume_from or LatentCheckpoint(0, _noise(engine, request), network_passes=0)
+    """Return where sampling ended: the latents of the clip and all passes, those before a resume included.
+
+    Any latent frames may be given in `conditioning`, whatever pictures the request names.
+    """
+    hooks = hooks or ClipHooks()
+    noise, plan = _noise(engine, request), plan_for(request, engine.spec)
+    start = hooks.resume_from or LatentCheckpoint(0, noise, network_passes=0)
 
     def after_step(report: StepReport) -> None:
         hooks.on_step(report)
@@ -129,16 +164,16 @@ def _sample(
 
     result = denoise(
         engine,
-        guidance_for(request, engine.spec),
+        plan.guidance,
         latents=start.latents,
-        sigmas=schedule(request.num_inference_steps, shift=engine.spec.timestep_shift),
+        noise=noise,
+        schedule=plan.schedule,
         conditioning=conditioning,
         on_step=after_step,
         start_step=start.step,
     )
-    return LatentCheckpoint(
-        request.num_inference_steps, result.latents, start.network_passes + result.network_passes
-    )
+    network_passes = start.network_passes + result.network_passes
+    return LatentCheckpoint(plan.schedule.num_steps, result.latents, network_passes)
 
 
 def _noise(engine: Engine, request: ClipRequest) -> Tensor:
@@ -162,6 +197,10 @@ def _facts(engine: Engine, request: ClipRequest, *, frames: np.ndarray) -> dict[
         "weights_sha256": engine.weights_sha256,
         "device": engine.device,
     }
+
+
+def _motion(frames: np.ndarray, engine: Engine) -> float:
+    return round(measured_motion(frames, frame_rate=engine.spec.frame_rate), 2)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from backend.errors import NumericsError
-from backend.guidance.protocol import Guidance, Step
+from backend.guidance.guidance import Guidance
+from backend.guidance.protocol import Step
 from backend.models.engine import Conditioning, Engine
 from backend.pipelines.sampling import clean_prediction, euler_step
+from backend.pipelines.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -43,30 +45,39 @@ def denoise(
     guidance: Guidance,
     *,
     latents: Tensor,
-    sigmas: Tensor,
+    noise: Tensor,
+    schedule: Schedule,
     conditioning: Conditioning,
     on_step: OnStep | None = None,
     start_step: int = 0,
 ) -> DenoiseResult:
-    """Return the latents at the last of `sigmas` (n + 1,), by Euler's method from the first.
+    """Return the latents at the end of `schedule`, by Euler's method from its first sigma.
 
+    noise: what the run began with. Given frames follow their own straight line from it, so that passes which
+    must not see them meet them as noisy as all others, and at the end they are what was given, exactly.
     `start_step` k resumes after k finished steps from their `latents`, with the result of an unbroken run,
     bit for bit. `on_step` may raise (CanceledError to stop); nothing is caught here. Raises NumericsError as
     soon as the latents stop being finite.
     """
-    levels: list[float] = sigmas.tolist()
-    num_steps = len(levels) - 1
+    num_steps, given = schedule.num_steps, conditioning.given
     network_passes = 0
+    if given is not None:
+        latents = given.noised(latents, noise=noise, sigma=schedule.sigmas[start_step])
     for index in range(start_step, num_steps):
-        sigma, next_sigma = levels[index], levels[index + 1]
+        sigma, next_sigma = schedule.sigmas[index], schedule.sigmas[index + 1]
         step = Step(index=index, num_steps=num_steps, sigma=sigma)
         passes = guidance.passes(step)
-        velocity = guidance.combine(engine.velocities(latents, sigma, conditioning, passes), step)
+        scale = schedule.scales[index]
+        velocities = engine.velocities(latents, sigma, conditioning, passes, scale=scale)
+        velocity = guidance.combine(velocities, step)
         network_passes += len(passes)
         previous, latents = latents, euler_step(latents, velocity, sigma=sigma, next_sigma=next_sigma)
+        if given is not None:
+            latents = given.noised(latents, noise=noise, sigma=next_sigma)
         _check_finite(latents, step)
         if on_step is not None:
             clean = clean_prediction(previous, velocity, sigma=sigma)
+            clean = clean if given is None else given.placed(clean)
             on_step(StepReport(index + 1, num_steps, next_sigma, latents, clean, network_passes))
     return DenoiseResult(latents, network_passes)
 

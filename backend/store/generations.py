@@ -18,7 +18,7 @@ _SIMILAR_WITHIN = 200
 
 @dataclass(frozen=True)
 class Output:
-    """One finished file. role: "clip" or "poster"; path: POSIX, relative to the data folder."""
+    """One finished file. role: "clip", "poster" or "motion"; path: POSIX, relative to the data folder."""
 
     role: str
     path: str
@@ -146,7 +146,9 @@ def similar_stage_seconds(connection: sqlite3.Connection, request: ClipRequest) 
         FROM (SELECT request, facts FROM generations ORDER BY id DESC LIMIT ?)
         WHERE json_extract(facts, '$.stage_seconds') IS NOT NULL
             AND json_extract(request, '$.engine') = ?
-            AND json_extract(request, '$.num_inference_steps') = ?
+            AND json_extract(request, '$.preset') = ?
+            AND json_extract(request, '$.num_inference_steps') IS ?
+            AND json_extract(request, '$.motion_guidance_scale') = ?
             AND json_extract(request, '$.duration_seconds') = ?
             AND json_extract(request, '$.aspect_ratio') = ?
         LIMIT 1
@@ -154,7 +156,9 @@ def similar_stage_seconds(connection: sqlite3.Connection, request: ClipRequest) 
         (
             _SIMILAR_WITHIN,
             request.engine,
+            request.preset,
             request.num_inference_steps,
+            request.motion_guidance_scale,
             request.duration_seconds,
             request.aspect_ratio,
         ),

@@ -43,7 +43,8 @@ def test_submitted_clip_is_done_with_verified_files(tiny_studio: Api) -> None:
         generation.outputs[0].size_bytes,
     )
     assert probe(path).num_frames == generation.facts["num_frames"] == 33
-    assert files_of(tiny_studio, generation_id) == [f"{generation_id}.jpg", f"{generation_id}.mp4"]
+    names = [f"{generation_id}{ending}" for ending in ("-motion.mp4", ".jpg", ".mp4")]
+    assert files_of(tiny_studio, generation_id) == names
 
 
 def test_running_job_is_canceled_within_a_step(tiny_studio: Api) -> None:
@@ -80,7 +81,9 @@ def test_preview_moves_while_the_clip_is_made(tiny_studio: Api) -> None:
     progress = tiny_studio.progress(generation_id)
     preview = progress.preview
     with Image.open(tiny_studio.settings.data_dir / preview.path) as sheet:
-        assert sheet.size == (preview.columns * preview.width, preview.rows * preview.height)
+        # Each cell holds a frame and, beside it, its predicted motion.
+        assert preview.has_motion
+        assert sheet.size == (preview.columns * 2 * preview.width, preview.rows * preview.height)
     assert (preview.num_frames, progress.phase, progress.num_steps) == (33, "sampling", 100)
     assert 5 < progress.remaining_seconds < 30
     tiny_studio.cancel(generation_id)

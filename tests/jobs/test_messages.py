@@ -2,6 +2,7 @@ import pytest
 
 from backend.jobs import messages
 from backend.jobs.messages import Preview, ProgressReport, decode, encode
+from backend.models.engine import Speed
 from backend.requests import ClipRequest
 from backend.store.generations import Output
 
@@ -11,7 +12,7 @@ ALL = [
     messages.Cancel("A"),
     messages.Warm("tiny"),
     messages.Stop(),
-    messages.Ready("cpu, float32"),
+    messages.Ready("tiny", "cpu, float32", Speed({1: 0.5}, 0.25)),
     messages.NotReady("A file is missing."),
     ProgressReport("A", 1, "sampling", 3, 24, 0.25, PREVIEW),
     ProgressReport("A", 1, "loading"),

@@ -49,11 +49,14 @@ def interrupted(context: RunContext, reports: list[ProgressReport]) -> RunContex
 
 def test_files_are_what_their_rows_say(context: RunContext) -> None:
     outputs, facts = run_clip(REQUEST, context)
-    clip, poster = ((context.settings.data_dir / output.path) for output in outputs)
-    found = probe(clip)
-    assert (found.num_frames, found.width, found.height) == (33, 32, 32)
+    clip, poster, motion = ((context.settings.data_dir / output.path) for output in outputs)
+    for path in (clip, motion):
+        found = probe(path)
+        assert (found.num_frames, found.width, found.height) == (33, 32, 32)
     assert (facts["num_frames"], facts["width"], facts["height"], facts["network_passes"]) == (33, 32, 32, 20)
-    assert [output.size_bytes for output in outputs] == [clip.stat().st_size, poster.stat().st_size]
+    assert [output.size_bytes for output in outputs] == [
+        path.stat().st_size for path in (clip, poster, motion)
+    ]
     assert set(facts["stage_seconds"]) == {"load", "text", "sampling", "decode", "export"}
 
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +5,7 @@ import numpy as np
 import pytest
 
 from backend.errors import CanceledError, NumericsError, RequestError, ResourceError
-from backend.guidance.plain import PlainGuidance
-from backend.pipelines.clip import ClipHooks, LatentCheckpoint, guidance_for, make_clip
+from backend.pipelines.clip import ClipHooks, LatentCheckpoint, Pictures, make_clip
 from backend.requests import ClipRequest
 from tests.tiny_engine import SPEC, make
 from tests.tiny_flow import TinyEngine
@@ -48,6 +46,7 @@ def test_seed_prompt_and_negative_prompt_each_change_the_frames(change: dict[str
 
 def test_facts_say_how_the_clip_was_made() -> None:
     facts = make_clip(ENGINE, request()).facts
+    assert facts.pop("motion_measured") > 0
     assert set(facts.pop("stage_seconds")) == {"text", "sampling", "decode"}
     assert facts == {
         "seed": 7,
@@ -59,6 +58,7 @@ def test_facts_say_how_the_clip_was_made() -> None:
         "weights_sha256": "",
         "device": "cpu, float32",
         "network_passes": 10,
+        "motion_asked": None,
     }
 
 
@@ -118,5 +118,10 @@ def test_running_out_of_memory_says_what_to_do(error: Exception) -> None:
         make_clip(FullEngine(SPEC, marker=Path("unused")), request())
 
 
-def test_an_engine_without_text_guidance_runs_plain() -> None:
-    assert guidance_for(request(), replace(SPEC, capabilities=frozenset())) == PlainGuidance()
+@pytest.mark.parametrize("duration_seconds", [0.25, 1.0])
+def test_given_pictures_are_the_first_and_the_last_frame(duration_seconds: float) -> None:
+    red, blue = (np.full((32, 32, 3), colour, np.uint8) for colour in ((200, 40, 40), (40, 40, 200)))
+    given = {"image": "0" * 64, "last_image": "1" * 64, "duration_seconds": duration_seconds}
+    clip = make_clip(ENGINE, request(**given), pictures=Pictures(first=red, last=blue))
+    assert np.abs(clip.frames[0].astype(int) - red).max() < 3  # atanh and tanh of the tiny engine, rounded
+    assert np.abs(clip.frames[-1].astype(int) - blue).max() < 3

@@ -1,44 +1,18 @@
 """The sampling convention against diffusers' scheduler and closed forms, in float32 (tolerance 1e-6)."""
 
 import numpy as np
-import pytest
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
-from backend.pipelines.sampling import clean_prediction, euler_step, initial_noise, schedule, timestep_shift
-
-
-def test_without_shift_the_sigmas_are_evenly_spaced() -> None:
-    assert schedule(4, shift=1).tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
-
-
-def test_the_shift_is_applied_once() -> None:
-    expected = [timestep_shift(sigma, 3) for sigma in (1.0, 0.75, 0.5, 0.25, 0.0)]
-    assert schedule(4, shift=3).tolist() == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("num_steps", [1, 2, 7, 24, 200])
-def test_sigmas_fall_from_one_to_zero(num_steps: int) -> None:
-    sigmas = schedule(num_steps, shift=3)
-    assert sigmas.shape == (num_steps + 1,)
-    assert (sigmas[0], sigmas[-1]) == (1, 0)
-    assert bool((sigmas.diff() < 0).all())
-
-
-@pytest.mark.parametrize(
-    ("sigma", "shift", "shifted"), [(0.5, 3, 0.75), (0.25, 1, 0.25), (1, 8, 1), (0, 8, 0)]
-)
-def test_timestep_shift_moves_towards_noise_and_keeps_the_ends(
-    sigma: float, shift: float, shifted: float
-) -> None:
-    assert timestep_shift(sigma, shift) == shifted
+from backend.pipelines.sampling import clean_prediction, euler_step, initial_noise
+from backend.pipelines.schedules import schedule
 
 
 def test_schedule_and_euler_steps_are_those_of_the_scheduler() -> None:
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     scheduler.set_timesteps(sigmas=np.linspace(1, 1 / 6, 6).tolist())
     ours = theirs = initial_noise((4, 3, 2, 2), seed=5)
-    sigmas = schedule(6, shift=3)
+    sigmas = torch.tensor(schedule(6, shift=3).sigmas)
     for index, timestep in enumerate(scheduler.timesteps):
         sigma, next_sigma = sigmas[index : index + 2].tolist()
         velocity = initial_noise((4, 3, 2, 2), seed=index)

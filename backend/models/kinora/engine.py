@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from backend.errors import WeightsError
-from backend.models.engine import Conditioning, Pass
+from backend.models.engine import Conditioning, Layer, Pass
 from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.models.kinora.text_encoder import TextEncoder
@@ -88,11 +88,19 @@ class PocketEngine:
         return 2 * self._appearance_channels, num_latents, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR
 
     def velocities(
-        self, latents: Tensor, sigma: float, conditioning: Conditioning, passes: Sequence[Pass]
+        self,
+        latents: Tensor,
+        sigma: float,
+        conditioning: Conditioning,
+        passes: Sequence[Pass],
+        *,
+        scale: int = 1,
     ) -> list[Tensor]:
         """Return one velocity (B, 32, F, H, W) float32 per pass, from one batch of them unless sequential."""
         groups = [[each] for each in passes] if self._placement.is_sequential else [passes]
-        return [each for group in groups for each in self._forward(latents, sigma, conditioning, group)]
+        return [
+            each for group in groups for each in self._forward(latents, sigma, conditioning, group, scale)
+        ]
 
     @torch.no_grad()
     def encode(self, frames: np.ndarray) -> Tensor:
@@ -103,17 +111,19 @@ class PocketEngine:
         return torch.cat([appearance, torch.zeros_like(appearance)], dim=1)
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> np.ndarray:
-        """Return frames (T, H, W, 3) uint8 of the appearance half of `latents` (1, 32, F, H, W)."""
-        appearance = latents[:, : self._appearance_channels].to(self._placement.device)
+    def decode(self, latents: Tensor, *, layer: Layer = "picture") -> np.ndarray:
+        """Return frames (T, H, W, 3) uint8 of one half of `latents` (1, 32, F, H, W)."""
+        first = 0 if layer == "picture" else self._appearance_channels
+        half = slice(first, first + self._appearance_channels)
         with self._placement.autocast():
-            pixels = self._networks.vae.decode(appearance).float()
+            shown = latents[:, half].to(self._placement.device)
+            pixels = self._networks.vae.decode(shown, is_flow=layer == "motion").float()
         frames = ((pixels[0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return frames.permute(1, 2, 3, 0).cpu().numpy()
 
-    def preview(self, latents: Tensor) -> np.ndarray:
+    def preview(self, latents: Tensor, *, layer: Layer = "picture") -> np.ndarray:
         """Return frames (T, H / 2, W / 2, 3) uint8: the means of 2 x 2 latents decode to it."""
-        return self.decode(torch.nn.functional.avg_pool3d(latents, (1, 2, 2)))
+        return self.decode(torch.nn.functional.avg_pool3d(latents, (1, 2, 2)), layer=layer)
 
     @torch.no_grad()
     def _embed(self, prompt: str) -> PromptEmbeds:
@@ -122,18 +132,39 @@ class PocketEngine:
 
     @torch.no_grad()
     def _forward(
-        self, latents: Tensor, sigma: float, conditioning: Conditioning, passes: Sequence[Pass]
+        self,
+        latents: Tensor,
+        sigma: float,
+        conditioning: Conditioning,
+        passes: Sequence[Pass],
+        scale: int,
     ) -> Sequence[Tensor]:
         device = self._placement.device
-        hidden_states = torch.cat([self._visible(latents, each) for each in passes]).to(device)
+        hidden_states = torch.cat([self._visible(latents, conditioning, each) for each in passes]).to(device)
         prompts = [self._shown(conditioning, each.text) for each in passes]
-        embeds, mask = _batch(prompts, copies=latents.shape[0])
-        timestep = torch.full((hidden_states.shape[0],), sigma, device=device)
+        copies = latents.shape[0]
+        embeds, mask = _batch(prompts, copies=copies)
+        scores = torch.tensor([-1.0 if each.motion_score is None else each.motion_score for each in passes])
+        given = torch.zeros(len(passes), latents.shape[2], dtype=torch.bool)
+        if conditioning.given is not None:
+            for row, each in enumerate(passes):
+                given[row, list(conditioning.given.frames)] = each.image
         with self._placement.autocast():
-            velocity = self._networks.transformer(hidden_states, timestep, embeds, mask)
+            velocity = self._networks.transformer(
+                hidden_states,
+                torch.full((hidden_states.shape[0],), sigma, device=device),
+                embeds,
+                mask,
+                scale=scale,
+                motion_score=scores.repeat_interleave(copies).to(device),
+                given=given.repeat_interleave(copies, 0).to(device),
+            )
         return velocity.float().cpu().chunk(len(passes))
 
-    def _visible(self, latents: Tensor, which: Pass) -> Tensor:
+    def _visible(self, latents: Tensor, conditioning: Conditioning, which: Pass) -> Tensor:
+        """Return `latents` as the pass sees them: given frames clean or motion channels hidden."""
+        if conditioning.given is not None and which.image:
+            latents = conditioning.given.placed(latents)
         if which.motion_channels:
             return latents
         appearance = latents[:, : self._appearance_channels]

@@ -1,6 +1,8 @@
 """What Kinora Pocket can make, as data; torch-free."""
 
-from backend.models.engine import EngineSpec
+from backend.models.engine import EngineSpec, PassCost, Preset
+
+_PATCHES = ((0.0, 3), (0.15, 2), (0.4, 1))
 
 KINORA_POCKET = EngineSpec(
     name="kinora-pocket",
@@ -18,6 +20,16 @@ KINORA_POCKET = EngineSpec(
     max_inference_steps=100,
     folder="kinora-pocket",
     licence="Apache-2.0",
-    capabilities=frozenset({"text_guidance"}),
-    timestep_shift=3.0,
+    presets={
+        "fast": Preset(12, 4.0, _PATCHES, text_until=0.6, motion_until=0.15),
+        "balanced": Preset(24, 4.0, _PATCHES, text_until=0.8, motion_until=0.15),
+        "quality": Preset(40, 4.0, ((0.0, 3), (0.1, 2), (0.25, 1)), motion_until=0.25),
+    },
+    # Attention takes 4 N² d n operations, the rest 2 N times the parameters of the trunk (8.4 million).
+    pass_cost=PassCost({1: (4, 16, 16), 2: (8, 16, 16), 3: (8, 32, 32)}, pair_share=4 * 256 * 9 / 16.8e6),
+    capabilities=frozenset(
+        {"text_guidance", "given_frames", "motion_score", "motion_guidance", "motion_layer"}
+    ),
+    velocity_parts=2,
+    motion_score_range=(0.0, 60.0),
 )

@@ -1,0 +1,46 @@
+"""Pictures that creators bring along, kept by content, so that a request can name and never lose them."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from backend.errors import MediaError
+from backend.media.files import replacing
+from backend.media.image import read_image
+
+
+def store_image(source: Path, *, folder: Path) -> str:
+    """Return the name of the picture at `source` in `folder`: the sha256 of the PNG that is kept there.
+
+    Only pixels are kept, no metadata. Raises MediaError for what `read_image` refuses, ResourceError where
+    the disk is full.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(read_image(source)).save(buffer, "PNG")
+    content = buffer.getvalue()
+    name = hashlib.sha256(content).hexdigest()
+    path = image_path(name, folder=folder)
+    if not path.exists():
+        with replacing(path) as partial:
+            partial.write_bytes(content)
+    return name
+
+
+def image_path(name: str, *, folder: Path) -> Path:
+    """Return where the picture called `name` lies, whether it is there or not."""
+    return folder / f"{name}.png"
+
+
+def load_image(name: str, *, folder: Path, width: int, height: int) -> np.ndarray:
+    """Return the stored picture (height, width, 3) uint8, cut around its middle to fill the size.
+
+    Raises MediaError if it is missing or damaged.
+    """
+    path = image_path(name, folder=folder)
+    if not path.is_file():
+        raise MediaError(f"The picture {name[:12]}… is not in the data folder any more; choose it again.")
+    picture = Image.fromarray(read_image(path))
+    return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS))

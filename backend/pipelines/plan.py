@@ -1,0 +1,102 @@
+"""What a request will make the engine do: schedule, guidance, passes and cost. Torch-free, for the page.
+
+The loop is driven by the same schedule and guidance, so the counts here are the counts of the run.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from backend.guidance.guidance import Guidance
+from backend.guidance.inner import InnerGuidance
+from backend.guidance.protocol import Step, Term
+from backend.guidance.renormalise import Renormalise
+from backend.guidance.text import NegativeMotion, TextGuidance
+from backend.models.engine import EngineSpec, Pass, Speed
+from backend.pipelines.schedules import Schedule, schedule
+from backend.requests import ClipRequest, inference_steps
+
+NEGATIVE_MOTION_UNTIL = 0.05
+"""t from which the negative motion score is the positive one (Lumina-Video's released settings)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a clip is sampled: the schedule, and the guidance of every step."""
+
+    schedule: Schedule
+    guidance: Guidance
+
+    def passes_by_scale(self) -> dict[int, int]:
+        """Return how many forward passes the run takes at each patch scale."""
+        counts: Counter[int] = Counter()
+        for index, (sigma, scale) in enumerate(zip(self.schedule.sigmas, self.schedule.scales, strict=False)):
+            step = Step(index=index, num_steps=self.schedule.num_steps, sigma=sigma)
+            counts[scale] += len(self.guidance.passes(step))
+        return dict(counts)
+
+    @property
+    def network_passes(self) -> int:
+        return sum(self.passes_by_scale().values())
+
+
+def plan_for(request: ClipRequest, spec: EngineSpec) -> Plan:
+    """Return the plan of `request` on an engine with `spec`; what the engine cannot honour is left out."""
+    preset = spec.presets[request.preset]
+    steps = inference_steps(request, spec)
+    return Plan(
+        schedule(steps, shift=preset.timestep_shift, patch_schedule=preset.patch_schedule),
+        _guidance(request, spec),
+    )
+
+
+def predicted_seconds(request: ClipRequest, spec: EngineSpec, speed: Speed) -> float:
+    """Return how long a loaded engine of that `speed` takes to sample and decode `request`."""
+    width, height = spec.sizes[request.aspect_ratio]
+    asked = {"num_frames": spec.num_frames(request.duration_seconds), "width": width, "height": height}
+    fields = ClipRequest.model_fields
+    usual_width, usual_height = spec.sizes[fields["aspect_ratio"].default]
+    usual = {
+        "num_frames": spec.num_frames(fields["duration_seconds"].default),
+        "width": usual_width,
+        "height": usual_height,
+    }
+    sampling = sum(
+        count
+        * speed.pass_seconds[scale]
+        * spec.pass_cost.of(**asked, scale=scale)
+        / spec.pass_cost.of(**usual, scale=scale)
+        for scale, count in plan_for(request, spec).passes_by_scale().items()
+    )
+    return sampling + speed.decode_seconds * math.prod(asked.values()) / math.prod(usual.values())
+
+
+def given_frames(request: ClipRequest, spec: EngineSpec) -> tuple[int, ...]:
+    """Return the latent frames that the pictures of `request` fill: the first, the last, both or none."""
+    num_groups = (spec.num_frames(request.duration_seconds) - spec.frame_rule[1]) // spec.frame_rule[0]
+    first = (0,) if request.image else ()
+    return (*first, num_groups) if request.last_image else first
+
+
+def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
+    preset = spec.presets[request.preset]
+    terms: list[Term] = []
+    if "text_guidance" in spec.capabilities:
+        negative = None
+        if request.negative_motion_score is not None:
+            negative = NegativeMotion(request.negative_motion_score, until=NEGATIVE_MOTION_UNTIL)
+        is_given = request.image is not None or request.last_image is not None
+        terms.append(
+            TextGuidance(
+                text_scale=request.guidance_scale,
+                image_scale=request.image_guidance_scale if is_given else None,
+                negative_motion=negative,
+                until=preset.text_until,
+            )
+        )
+    if "motion_guidance" in spec.capabilities:
+        terms.append(InnerGuidance(weight=request.motion_guidance_scale, until=preset.motion_until))
+    renormalise = Renormalise(
+        request.renormalisation, parts=spec.velocity_parts, given_frames=given_frames(request, spec)
+    )
+    return Guidance(Pass(motion_score=request.motion_score), tuple(terms), renormalise)

@@ -1,0 +1,40 @@
+"""How fast this machine runs an engine: a few passes are timed when it has loaded, for honest predictions."""
+
+import time
+from collections.abc import Callable
+
+from backend.models.engine import Conditioning, Engine, Pass, Speed
+from backend.pipelines.sampling import initial_noise
+from backend.requests import ClipRequest
+
+_TIMED_RUNS = 2
+
+
+def measure_speed(engine: Engine) -> Speed:
+    """Return the speed of `engine` here; takes about as long as ten of its passes."""
+    spec, fields = engine.spec, ClipRequest.model_fields
+    width, height = spec.sizes[fields["aspect_ratio"].default]
+    num_frames = spec.num_frames(fields["duration_seconds"].default)
+    latents = initial_noise(engine.latent_shape(num_frames=num_frames, height=height, width=width), seed=0)
+    conditioning = Conditioning(engine.encode_prompt("a ball"), engine.encode_prompt(""))
+    passes = (Pass(), Pass(text="negative"))
+
+    def seconds_per_pass(scale: int) -> float:
+        run = lambda: engine.velocities(latents, 0.5, conditioning, passes, scale=scale)  # noqa: E731
+        return _seconds(run) / len(passes)
+
+    return Speed(
+        pass_seconds={scale: seconds_per_pass(scale) for scale in sorted(spec.pass_cost.token_sizes)},
+        decode_seconds=_seconds(lambda: engine.decode(latents)),
+    )
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """Return the shortest of a few timings of `run`, after one that is not counted."""
+    run()
+    timings = []
+    for _ in range(_TIMED_RUNS):
+        started = time.perf_counter()
+        run()
+        timings.append(time.perf_counter() - started)
+    return min(timings)

@@ -1,0 +1,42 @@
+"""The motion score against its definition, and measured on clips that move by a known amount."""
+
+import numpy as np
+import pytest
+
+from backend.media.motion import measured_motion, motion_score, optical_flow
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (128, 224), (224, 128)])
+def test_motion_score_of_an_even_flow(height: int, width: int) -> None:
+    flow = np.zeros((3, 2, height, width))
+    flow[:, 0], flow[:, 1] = 0.01 * width, -0.02 * height
+    wide, high = (576, 320) if width >= height else (320, 576)
+    expected = (0.01 * wide + 0.02 * high) / 2 * 8  # eight frames in half a second
+    assert motion_score(flow, frame_rate=16) == pytest.approx(expected)
+
+
+def shifted(count: int, *, right: int) -> np.ndarray:
+    """A smooth random picture that wraps around while it moves `right` pixels a frame."""
+    noise = np.fft.rfft2(np.random.default_rng(0).normal(size=(128, 128)))
+    radius = np.hypot(np.fft.fftfreq(128)[:, None], np.fft.rfftfreq(128)[None])
+    picture = np.fft.irfft2(noise * np.exp(-((radius * 20) ** 2)))
+    grey = (255 * (picture - picture.min()) / np.ptp(picture)).astype(np.uint8)
+    frames = [np.roll(grey, right * index, axis=1) for index in range(count)]
+    return np.repeat(np.stack(frames)[..., None], 3, axis=-1)
+
+
+def test_flow_finds_the_motion_of_a_picture() -> None:
+    flow = optical_flow(shifted(3, right=2))
+    middle = flow[:, :, 32:96, 32:96]
+    assert middle[:, 0].mean() == pytest.approx(2, abs=0.1)  # DIS is accurate to about a tenth of a pixel
+    assert np.abs(middle[:, 1]).mean() < 0.1
+
+
+def test_measured_motion_grows_with_the_speed() -> None:
+    scores = [measured_motion(shifted(5, right=right), frame_rate=16) for right in (0, 1, 2, 4)]
+    assert scores == sorted(scores)
+    assert scores[0] == 0
+
+
+def test_a_single_frame_does_not_move() -> None:
+    assert measured_motion(shifted(1, right=0), frame_rate=16) == 0

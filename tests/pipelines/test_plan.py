@@ -1,0 +1,68 @@
+"""The plan counts what the loop then does."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.models.kinora.spec import KINORA_POCKET
+from backend.pipelines.clip import make_clip
+from backend.pipelines.plan import given_frames, plan_for
+from backend.requests import PRESETS, ClipRequest
+from tests.tiny_engine import SPEC, make
+
+
+def request(**changes: Any) -> ClipRequest:
+    return ClipRequest.model_validate({"prompt": "a red ball", "seed": 1} | changes)
+
+
+@pytest.mark.parametrize(
+    ("preset", "guidance", "image", "motion"), product(PRESETS, (1.0, 4.0), (None, 2.0), (0.0, 3.0))
+)
+def test_counted_passes_are_those_of_every_step(
+    preset: str, guidance: float, image: float | None, motion: float
+) -> None:
+    asked = request(
+        preset=preset,
+        guidance_scale=guidance,
+        image_guidance_scale=image,
+        motion_guidance_scale=motion,
+        image="0" * 64,
+    )
+    spec = KINORA_POCKET.presets[preset]
+    plan = plan_for(asked, KINORA_POCKET)
+    is_split = image is not None and image != guidance
+    expected = 0
+    for sigma in plan.schedule.sigmas[:-1]:
+        in_text, in_motion = 1 - sigma < spec.text_until, 1 - sigma < spec.motion_until
+        expected += 1 + in_text * (2 if is_split else int(guidance != 1)) + int(in_motion and motion != 0)
+    assert plan.network_passes == sum(plan.passes_by_scale().values()) == expected
+
+
+def test_the_loop_takes_the_passes_that_were_counted() -> None:
+    asked = request(engine="tiny", num_inference_steps=5, duration_seconds=0.25)
+    clip = make_clip(make(Path("no weights"), "cpu"), asked)
+    assert clip.facts["network_passes"] == plan_for(asked, SPEC).network_passes == 10
+
+
+def test_a_controls_without_meaning_for_an_engine_is_left_out() -> None:
+    plan = plan_for(request(engine="tiny", motion_guidance_scale=3), SPEC)
+    assert plan.network_passes == 2 * SPEC.presets["balanced"].num_inference_steps
+
+
+def test_seconds_follow_the_passes_of_each_scale() -> None:
+    plan = plan_for(request(), KINORA_POCKET)
+    counts = plan.passes_by_scale()
+    seconds = plan.sampling_seconds({1: 1.0, 2: 0.5, 3: 0.25})
+    assert seconds == pytest.approx(counts[1] + 0.5 * counts[2] + 0.25 * counts[3])
+
+
+@pytest.mark.parametrize(
+    ("image", "last_image", "frames"),
+    [(None, None, ()), ("a" * 64, None, (0,)), (None, "a" * 64, (8,)), ("a" * 64, "b" * 64, (0, 8))],
+)
+def test_pictures_fill_the_first_and_the_last_latent(
+    image: str | None, last_image: str | None, frames: tuple[int, ...]
+) -> None:
+    assert given_frames(request(image=image, last_image=last_image), KINORA_POCKET) == frames
