@@ -73,7 +73,8 @@ def build_app(api: Api, *, port: int) -> FastAPI:
         theme=kinora_theme(),
         css_paths=[_ASSETS / "css" / f"{name}.css" for name in _STYLE_SHEETS],
         head=_HEAD.format(tokens=colour_tokens()),
-        allowed_paths=[str(api.settings.outputs_dir)],  # gradio_client fetches what /generation names
+        # gradio_client fetches what /generation names, the page shows given pictures
+        allowed_paths=[str(api.settings.outputs_dir), str(api.settings.inputs_dir)],
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

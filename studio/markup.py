@@ -20,6 +20,7 @@ HEADER = """
     <div><dt><kbd>Space</kbd></dt><dd>Play or pause</dd></div>
     <div><dt><kbd>E</kbd></dt><dd>Reuse all settings of the clip</dd></div>
     <div><dt><kbd>R</kbd></dt><dd>Remix: its settings with a new seed</dd></div>
+    <div><dt><kbd>M</kbd></dt><dd>Show or hide the motion layer</dd></div>
     <div><dt><kbd>?</kbd></dt><dd>Show this sheet</dd></div>
   </dl>
   <form method="dialog"><button class="secondary">Close</button></form>
@@ -35,12 +36,18 @@ HERO = """
       <video playsinline loop muted preload="auto" aria-label="The clip"></video>
       <p class="veil" data-field="veil"></p>
     </div>
+    <div class="screen motion-layer">
+      <canvas role="img" width="1" height="1" aria-label="Predicted motion of the clip being made"></canvas>
+      <video playsinline muted preload="auto" aria-label="Predicted motion of the clip"></video>
+    </div>
     <div class="welcome">
       <h1>Describe a moment, see it move</h1>
       <p>Write on the left what should happen and where, or begin with one of these.</p>
       <ul class="examples"></ul>
     </div>
   </div>
+  <button type="button" class="quiet layers" data-action="layers" aria-pressed="false"
+    title="Show where the model sees things move (M)">Motion layer</button>
   <div class="transport">
     <button type="button" class="quiet glyph" data-action="play" aria-label="Play">
       <svg viewBox="0 0 24 24" aria-hidden="true"><path class="is-play" d="M7 4v16l13-8z"/>
@@ -70,6 +77,7 @@ HERO = """
       <button type="button" class="quiet glyph" data-action="copy-seed" aria-label="Copy the seed"
         title="Copy the seed"><svg viewBox="0 0 24 24" aria-hidden="true">
         <path class="stroke" d="M9 9h11v11H9zM5 15H4V4h11v1"/></svg></button></p>
+    <p class="moved" data-field="moved"></p>
     <details class="facts"><summary><span data-field="summary"></span></summary><dl></dl></details>
   </div>
   <p class="unseen" aria-live="polite" data-field="announcement"></p>
@@ -102,5 +110,7 @@ KNOWN_WORDS = """
 {{#each this.words}}<button type="button" class="chip" data-word="{{this}}">{{this}}</button>{{/each}}
 </div>{{/each}}</div></details>
 """
+
+PREDICTION = """{{#if value}}<p class="prediction">About <b>{{value}}</b> on this machine</p>{{/if}}"""
 
 NOTICE = """{{#if value}}<p class="notice" role="alert">{{value}}</p>{{/if}}"""

@@ -49,7 +49,9 @@ def studio_routes(api: Api) -> APIRouter:
         return Response(sheet, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     @router.get("/media/{generation_id}/{role}")
-    def output(generation_id: str, role: Literal["clip", "poster"], download: bool = False) -> Response:
+    def output(
+        generation_id: str, role: Literal["clip", "poster", "motion"], download: bool = False
+    ) -> Response:
         try:
             generation = api.generation(generation_id)
             path = api.output_path(generation_id, role)

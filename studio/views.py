@@ -45,6 +45,7 @@ def take_view(generation: Generation) -> dict[str, Any]:
         "facts": {name: value for name, value in generation.facts.items() if name != "seed"},
         "clip": media.get("clip"),
         "poster": media.get("poster"),
+        "motion": media.get("motion"),
     }
 
 
@@ -67,5 +68,6 @@ def _progress_view(generation: Generation, progress: Progress | None) -> dict[st
             "width": preview.width,
             "height": preview.height,
             "step": preview.step,
+            "has_motion": preview.has_motion,
         },
     }

@@ -15,6 +15,12 @@ export function showFacts(details, take) {
   );
 }
 
+/** Say how much the clip moves, beside what was asked for. */
+export function motionLine({ facts: { motion_asked: asked, motion_measured: measured } }) {
+  if (measured === undefined) return "";
+  return asked == null ? `motion ${measured.toFixed(1)}` : `motion asked ${asked.toFixed(1)}, got ${measured.toFixed(1)}`;
+}
+
 function summary(take) {
   const { width, height, num_frames: numFrames, frame_rate: frameRate } = take.facts;
   return width ? `${width} × ${height} · ${duration(numFrames / frameRate)}` : "Settings";
@@ -27,8 +33,13 @@ function rows({ request, facts, started_at: startedAt, finished_at: finishedAt }
   return [
     ["Without", request.negative_prompt],
     ["Length", facts.num_frames && `${facts.num_frames} frames at ${facts.frame_rate} per second`],
+    ["Quality", request.preset],
     ["Steps", request.num_inference_steps],
-    ["Guidance", request.guidance_scale],
+    ["Text guidance", request.guidance_scale],
+    ["Image guidance", request.image_guidance_scale],
+    ["Motion guidance", request.motion_guidance_scale],
+    ["Negative motion", request.negative_motion_score],
+    ["Renormalisation", request.renormalisation === "off" ? null : request.renormalisation],
     ["Made in", startedAt && finishedAt && duration(finishedAt - startedAt)],
     ["Of which", stages],
     ["Passes", facts.network_passes],

@@ -1,7 +1,7 @@
 /** The middle of the page: the clip being made, or the one that was chosen. */
 
 import { duration, fraction, phaseName } from "./format.js";
-import { showFacts } from "./facts.js";
+import { motionLine, showFacts } from "./facts.js";
 import { Player } from "./player.js";
 import { startWith } from "./prompt.js";
 import { SpritePlayer } from "./sprite.js";
@@ -14,7 +14,7 @@ export function mountHero(element, page) {
   const hero = element.querySelector(".hero");
   const field = (name) => hero.querySelector(`[data-field="${name}"]`);
   const button = (name) => hero.querySelector(`[data-action="${name}"]`);
-  const sprite = new SpritePlayer(hero.querySelector("canvas"));
+  const sprite = new SpritePlayer(...hero.querySelectorAll("canvas"));
   const player = new Player(hero);
   const progress = new ProgressLine(hero);
   let shown = null;
@@ -30,6 +30,10 @@ export function mountHero(element, page) {
     navigator.clipboard.writeText(shown.seed);
     field("announcement").textContent = `Seed ${shown.seed} is copied.`;
   });
+  button("layers").addEventListener("click", () => {
+    const isShown = hero.toggleAttribute("data-layers");
+    button("layers").setAttribute("aria-pressed", isShown);
+  });
   window.addEventListener("kinora:submitted", () => bringIntoView(hero));
   showExamples(hero.querySelector(".examples"), page.examples);
 
@@ -43,9 +47,11 @@ export function mountHero(element, page) {
     if (!take) return player.unload();
     showShape(hero, take);
     showTake(field, take);
+    button("layers").hidden = !(take.motion || take.progress?.preview?.has_motion);
     button("download").href = take.clip ? `${take.clip}?download=true` : "";
     hero.dataset.seed = take.seed ?? "";
     field("seed").textContent = take.seed ?? "not drawn";
+    field("moved").textContent = motionLine(take);
     progress.show(take);
     showFacts(hero.querySelector(".facts"), take);
     if (take.progress?.preview) sprite.show(take.progress.preview);

@@ -4,6 +4,7 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Player {
   #video;
+  #motion;
   #position;
   #clock;
   #playButton;
@@ -11,7 +12,7 @@ export class Player {
   #turn = 0;
 
   constructor(hero) {
-    this.#video = hero.querySelector("video");
+    [this.#video, this.#motion] = hero.querySelectorAll("video");
     this.#position = hero.querySelector('[data-field="position"]');
     this.#clock = hero.querySelector('[data-field="clock"]');
     this.#playButton = hero.querySelector('[data-action="play"]');
@@ -32,6 +33,8 @@ export class Player {
     this.#video.poster = take.poster ?? "";
     this.#video.setAttribute("aria-label", `Clip: ${take.request.prompt}`);
     this.#video.src = take.clip;
+    if (take.motion) this.#motion.src = take.motion;
+    else this.#motion.removeAttribute("src");
     if (!stillness.matches) this.#video.play().catch(() => {});
   }
 
@@ -41,6 +44,7 @@ export class Player {
     this.#loaded = "";
     this.#video.pause();
     this.#video.removeAttribute("src");
+    this.#motion.removeAttribute("src");
     this.#video.removeAttribute("poster");
     this.#video.load();
   }
@@ -59,7 +63,16 @@ export class Player {
   #follow() {
     cancelAnimationFrame(this.#turn);
     this.#showPosition();
+    this.#keepStep();
     if (!this.#video.paused) this.#turn = requestAnimationFrame(() => this.#follow());
+  }
+
+  /** Hold the motion layer at the clip's own position: it never plays by itself, so it cannot drift. */
+  #keepStep() {
+    const isOff = Math.abs(this.#motion.currentTime - this.#video.currentTime) > 0.02;
+    if (this.#motion.readyState > 0 && !this.#motion.seeking && isOff) {
+      this.#motion.currentTime = this.#video.currentTime;
+    }
   }
 
   #showPosition() {

@@ -68,9 +68,11 @@ function acceptDroppedClips() {
   window.addEventListener("dragleave", (event) => event.relatedTarget ?? delete document.body.dataset.dropping);
   window.addEventListener("drop", (event) => {
     delete document.body.dataset.dropping;
-    if (!isFile(event)) return;
+    if (!isFile(event) || event.target.closest("#given")) return; // a slot takes its picture itself
     event.preventDefault();
-    const input = document.querySelector("#inputs input[type=file]");
+    const isPicture = event.dataTransfer.files[0]?.type.startsWith("image/");
+    const slot = isPicture && document.querySelector("#image input[type=file]");
+    const input = slot || [...document.querySelectorAll("#inputs input[type=file]")].at(-1);
     input.files = event.dataTransfer.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });

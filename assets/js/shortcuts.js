@@ -1,6 +1,11 @@
 /** Keys. Each presses the button that does the same, so that a key can do nothing a button cannot. */
 
-const KEYS = { e: ".hero [data-action=reuse]", r: ".hero [data-action=remix]", " ": ".hero [data-action=play]" };
+const KEYS = {
+  e: ".hero [data-action=reuse]",
+  r: ".hero [data-action=remix]",
+  m: ".hero [data-action=layers]",
+  " ": ".hero [data-action=play]",
+};
 
 /** Listen for keys; `header` holds the sheet that lists them. */
 export function listenForShortcuts(header) {

@@ -4,13 +4,16 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class SpritePlayer {
   #canvas;
+  #motionCanvas;
   #preview = null;
   #sheet = null;
   #wanted = "";
   #turn = 0;
 
-  constructor(canvas) {
+  /** `motionCanvas` shows the predicted motion, where a preview has it. */
+  constructor(canvas, motionCanvas) {
     this.#canvas = canvas;
+    this.#motionCanvas = motionCanvas;
   }
 
   /** Play `preview` from the frame the last one had reached, as soon as its sheet has arrived. */
@@ -22,8 +25,10 @@ export class SpritePlayer {
     this.#sheet?.close();
     this.#sheet = sheet;
     this.#preview = preview;
-    this.#canvas.width = preview.width;
-    this.#canvas.height = preview.height;
+    for (const canvas of [this.#canvas, this.#motionCanvas]) {
+      canvas.width = preview.width;
+      canvas.height = preview.height;
+    }
     cancelAnimationFrame(this.#turn);
     this.#draw();
   }
@@ -32,7 +37,9 @@ export class SpritePlayer {
   clear() {
     this.#wanted = "";
     this.pause();
-    this.#canvas.getContext("2d").clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    for (const canvas of [this.#canvas, this.#motionCanvas]) {
+      canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    }
   }
 
   /** Keep the frame that is shown. */
@@ -43,11 +50,15 @@ export class SpritePlayer {
 
   #draw() {
     const { columns, num_frames: numFrames, frame_rate: frameRate, width, height } = this.#preview;
+    const cell = this.#preview.has_motion ? 2 * width : width;
     const elapsedFrames = Math.floor((performance.now() / 1000) * frameRate);
     const frame = stillness.matches ? numFrames >> 1 : elapsedFrames % numFrames;
-    const x = (frame % columns) * width;
+    const x = (frame % columns) * cell;
     const y = Math.floor(frame / columns) * height;
-    this.#canvas.getContext("2d").drawImage(this.#sheet, x, y, width, height, 0, 0, width, height);
+    const draw = (canvas, left) =>
+      canvas.getContext("2d").drawImage(this.#sheet, left, y, width, height, 0, 0, width, height);
+    draw(this.#canvas, x);
+    if (this.#preview.has_motion) draw(this.#motionCanvas, x + width);
     if (!stillness.matches) this.#turn = requestAnimationFrame(() => this.#draw());
   }
 }

@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
+from backend.media.video import read_frames
+from backend.requests import ClipRequest
 from tests.studio.running import Running
 
 pytestmark = pytest.mark.browser
@@ -33,7 +36,8 @@ def drop(page: Page, path: Path) -> None:
         """([content, name]) => {
           const files = new DataTransfer();
           const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-          files.items.add(new File([bytes], name));
+          const type = name.endsWith(".png") ? "image/png" : "";
+          files.items.add(new File([bytes], name, { type }));
           return files;
         }""",
         [content, path.name],
@@ -190,3 +194,74 @@ def test_html_in_a_prompt_stays_text(page: Page) -> None:
     expect(page.locator(".take .prompt").first).to_have_text(prompt)
     assert page.locator("img[src=x]").count() == 0
     assert "broken" not in page.title()
+
+
+def finished_request(page: Page, studio: Running, prompt: str) -> ClipRequest:
+    finish_one(page, prompt)
+    return studio.api.generations(limit=1)[0].request
+
+
+def test_start_image_begins_the_clip_and_comes_back_with_reuse(
+    page: Page, studio: Running, tmp_path: Path
+) -> None:
+    path = tmp_path / "blue.png"
+    Image.new("RGB", (48, 48), (20, 20, 220)).save(path)
+    page.get_by_role("button", name="Start and end image").click()
+    page.set_input_files("#image input[type=file]", path)
+    expect(page.locator("#image img")).to_be_visible()
+    asked = finished_request(page, studio, "a ball from a picture")
+    assert asked.image is not None and asked.last_image is None
+    first = read_frames(studio.api.output_path(studio.api.generations(limit=1)[0].id, "clip"))[0]
+    assert abs(first.astype(int) - (20, 20, 220)).mean() < 8  # H.264 at its usual quality
+    page.locator("#image").get_by_label("Remove").or_(page.locator("#image [aria-label=Clear]")).first.click()
+    expect(page.locator("#image img")).to_have_count(0)
+    assert finished_request(page, studio, "a ball from nothing").image is None
+    page.locator(".take", has_text="from a picture").first.click()
+    page.keyboard.press("e")
+    expect(page.locator("#image img")).to_be_visible()
+
+
+def test_motion_is_asked_for_only_when_it_is_set(page: Page, studio: Running) -> None:
+    assert finished_request(page, studio, "a ball as it likes").motion_score is None
+    page.get_by_label("Set the amount of motion").check()
+    page.locator("#motion input[type=number]").fill("6")
+    page.locator("#motion input[type=number]").blur()
+    assert finished_request(page, studio, "a ball as I like").motion_score == 6
+    expect(page.locator("[data-field=moved]")).to_have_text(re.compile(r"motion asked 6\.0, got \d+\.\d"))
+
+
+def test_quality_says_beforehand_how_long_it_takes(page: Page, studio: Running) -> None:
+    expect(page.locator("#prediction")).to_contain_text("on this machine")
+    page.get_by_label("Best").check(force=True)
+    assert finished_request(page, studio, "a ball at its best").preset == "quality"
+
+
+def test_motion_layer_stands_beside_the_clip_and_keeps_step(page: Page) -> None:
+    finish_one(page)
+    page.keyboard.press("m")
+    layer = page.locator(".motion-layer video")
+    expect(layer).to_be_visible()
+    page.keyboard.press(" ")
+    page.locator("[data-field=position]").fill("0.5")
+    page.wait_for_function("""() => {
+      const [clip, motion] = document.querySelectorAll('.hero video');
+      return clip.currentTime > 0.5 && Math.abs(clip.currentTime - motion.currentTime) < 0.05;
+    }""")
+    page.keyboard.press("m")
+    expect(layer).to_be_hidden()
+
+
+def test_motion_layer_lies_over_the_clip_being_made(page: Page) -> None:
+    generate(page, SLOW)
+    page.get_by_role("button", name="Motion layer").click()
+    page.wait_for_function("document.querySelector('.motion-layer canvas').width > 1")
+    boxes = [page.locator(f".screen >> nth={n}").bounding_box() for n in (0, 1)]
+    assert boxes[0] == boxes[1]
+
+
+def test_picture_dropped_on_the_page_is_the_start_image(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "green.png"
+    Image.new("RGB", (48, 48), (20, 220, 20)).save(path)
+    page.get_by_role("button", name="Start and end image").click()
+    drop(page, path)
+    expect(page.locator("#image img")).to_be_visible()
