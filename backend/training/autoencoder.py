@@ -1,6 +1,8 @@
 """Recipe of the video autoencoder: reconstruct scenes, flow pictures and textures through 16 channels.
 
-Loss: L1 + 4 MSE + 0.5 L1 of spatial gradients + 3e-5 KL to a unit Gaussian per latent value.
+Loss: L1 + 4 MSE + 0.5 L1 of spatial gradients + 3e-5 KL to a unit Gaussian per latent value. Where the
+latents are kept only the decoder learns, from posterior means, which is what it will be given, and mostly
+from the MSE: 0.25 L1 + 20 MSE + 0.25 L1 of gradients.
 """
 
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.training import clips
 from backend.training.publish import load_published, save_half
+from backend.training.scenes import load_shard
 
 _KL_WEIGHT = 3e-5
 _HELD_OUT_SEED = 7
@@ -33,14 +36,19 @@ class AutoencoderRecipe:
         batch_size: int = 4,
         published: Path | None = None,
         keep_latents: bool = False,
+        scenes: Path | None = None,
     ) -> None:
-        """published: weights to start from. keep_latents: train the decoder only."""
+        """published: weights to start from. keep_latents: train the decoder only.
+
+        scenes: folder of scene shards, whose long clips are mixed in where there are any.
+        """
         self.model = VideoAutoencoder() if published is None else load_published(VideoAutoencoder, published)
         # torch's stubs do not know memory_format
         nn.Module.to(self.model, device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for name in _ENCODER if keep_latents else ():
             getattr(self.model, name).requires_grad_(False)
         self._cache, self._device, self._batch_size = cache, device, batch_size
+        self._scenes = [] if scenes is None else sorted(scenes.glob("*.npz"))
         self._keep_latents = keep_latents
         self._held_out = clips.held_out(cache, seed=_HELD_OUT_SEED)
 
@@ -55,24 +63,36 @@ class AutoencoderRecipe:
             shards = sorted(p for p in self._cache.glob("*.npy") if int(p.stem) >= clips.FIRST_TRAINING_SEED)
             chosen = rng.choice(len(shards), size=min(4, len(shards)), replace=False)
             pool = np.concatenate([np.load(shards[i]) for i in chosen])
+            long = self._long_clips(rng)
             order = rng.permutation(len(pool))
-            for start in range(0, len(pool) - self._batch_size + 1, self._batch_size):
+            for number, start in enumerate(range(0, len(pool) - self._batch_size + 1, self._batch_size)):
+                if number < len(long):
+                    yield _augmented(long[number : number + 1], rng)
                 batch = torch.from_numpy(pool[order[start : start + self._batch_size]])
                 num_frames = int(rng.choice(_CLIP_LENGTHS))
                 count = max(1, self._batch_size * clips.NUM_FRAMES // num_frames)
                 yield _augmented(clips.lengthened(batch[:count], num_frames=num_frames), rng)
 
+    def _long_clips(self, rng: np.random.Generator) -> Tensor:
+        """Return the clips (64, 3, 33, 128, 128) uint8 of a random scene shard, or none."""
+        if not self._scenes:
+            return torch.empty(0)
+        return load_shard(self._scenes[rng.integers(len(self._scenes))]).pixels
+
     def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
         pixels = _to_float(batch.to(self._device))
         with torch.autocast(self._device.type, torch.bfloat16):
             mean, log_variance = self.model.moments(pixels)
-            latents = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-            decoded = self.model.decode_unnormalised(latents)
+            spread = 0.0 if self._keep_latents else (0.5 * log_variance).exp()
+            decoded = self.model.decode_unnormalised(mean + torch.randn_like(mean) * spread)
         error = decoded - pixels
         absolute, square = error.abs().mean(), error.square().mean()
         across, down = error.diff(dim=-1).abs().mean(), error.diff(dim=-2).abs().mean()
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        loss = absolute + 4 * square + 0.5 * (across + down) + _KL_WEIGHT * divergence
+        if self._keep_latents:
+            loss = 0.25 * absolute + 20 * square + 0.25 * (across + down)
+        else:
+            loss = absolute + 4 * square + 0.5 * (across + down) + _KL_WEIGHT * divergence
         figures = {"psnr": _decibel(float(square.detach())), "kl": float(divergence.detach())}
         return loss, figures | {"samples": len(batch)}
 

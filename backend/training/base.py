@@ -1,13 +1,14 @@
-"""Recipe of the base model and its text encoder: text to appearance and motion latents, jointly.
+"""Recipe of the base model: text to appearance and motion latents, jointly, at several patch sizes.
 
 VideoJAM's joint objective (arXiv 2502.02492 Eq. 6: one sigma, independent noise for both halves), STIV's
-frame replacement with the loss masked on given frames (arXiv 2412.07730 Sec. 3.2), Lumina-Video's shift,
-cosine term and motion score (arXiv 2502.06782). Where motion channels are hidden their velocity cannot be
-known, so the motion half of the loss is left out there.
+frame replacement with the loss masked on given frames (arXiv 2412.07730 Sec. 3.2), Lumina-Video's scales in
+every step with a shift each (arXiv 2502.06782 Alg. 1), cosine term and motion score. Where motion channels
+are hidden their velocity cannot be known, so the motion half of the loss is left out there. The cast fills a
+sixteenth of the picture and is most of what a prompt is about: its latents weigh more in the loss.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,24 +21,39 @@ from torch import Tensor, nn
 from backend.evaluation.prompts import PROMPT_CASES
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.models.kinora.text_encoder import TextEncoder
-from backend.models.kinora.transformer import VideoTransformer
+from backend.models.kinora.transformer import PatchScale, VideoTransformer
 from backend.training.latents import LatentClips
-from backend.training.objectives import Draw, Drops, draw_conditions, draw_sigmas, velocity_loss
+from backend.training.objectives import (
+    NOTHING_HIDDEN,
+    Draw,
+    Drops,
+    draw_conditions,
+    draw_sigmas,
+    velocity_loss,
+)
 from backend.training.publish import load_published, save_half, seal
 from backend.training.world.captions import caption
 
+SHIFTS = {1: 1.5, 2: 3.0, 3: 6.0}
+"""Shift of the sigmas drawn at each scale: the coarser the patch, the earlier in sampling it is used."""
 _TEXT_LENGTH = 40
 _HELD_OUT = 128
+_MEASURED = 64
 _MOTION_WEIGHT = 1.0
-_SHEET_STEPS = 16
+_CAST_WEIGHT = 6.0
+_SHEET_STEPS = 24
 _SHEET_GUIDANCE = 4.0
+_SHEET_SCALES = ((0.85, 3), (0.6, 2), (0.0, 1))  # scale down to which sigma
 
 
 @dataclass(frozen=True)
 class BaseBatch:
-    """latents (B, 32, F, H, W); motion_scores (B,); captions; what is hidden; sigmas (B,); noise."""
+    """Clips of one scale: latents (B, 32, F, H, W); weights (B, 1, F, H, W) of the loss; motion_scores (B,);
+    captions; what is hidden; sigmas (B,); noise."""
 
+    scale: int
     latents: Tensor
+    weights: Tensor
     motion_scores: Tensor
     captions: list[str]
     draw: Draw
@@ -45,79 +61,99 @@ class BaseBatch:
     noise: Tensor
 
 
-class BaseModel(nn.Module):
-    """Transformer and text encoder as one module, so that one optimizer and one EMA cover both."""
-
-    def __init__(self, published: Path | None) -> None:
-        super().__init__()
-        if published is None:
-            self.text_encoder, self.transformer = TextEncoder(), VideoTransformer()
-        else:
-            self.text_encoder = load_published(TextEncoder, published / "text_encoder")
-            self.transformer = load_published(VideoTransformer, published / "transformer")
+def _start_untrained_scales(transformer: VideoTransformer) -> None:
+    """Let every scale that was never trained start from the next coarser one, if that was."""
+    scales = [each for each in transformer.scales if isinstance(each, PatchScale)]
+    for finer, coarser in zip(scales[-2::-1], scales[:0:-1], strict=True):
+        if not finer.final.weight.any() and coarser.final.weight.any():
+            finer.start_from(coarser)
 
 
 class BaseRecipe:
-    """Trains on latent clips kept in memory; captions are written anew for every draw."""
+    """Trains the transformer on latent clips kept in memory; captions are written anew for every draw."""
 
     def __init__(
         self,
         clips: LatentClips,
         *,
-        vae_folder: Path,
+        family: Path,
         device: torch.device,
-        batch_size: int = 32,
-        shift: float = 2.0,
+        batch_sizes: Sequence[int] = (4, 8, 48),
         compile_network: bool = True,
-        published: Path | None = None,
+        is_continued: bool = False,
     ) -> None:
-        """published: folder of the weights to start from; fresh ones if None."""
-        self.model: nn.Module = BaseModel(published).to(device)
-        self._transformer, self._text_encoder = self.model.transformer, self.model.text_encoder
-        self._run = torch.compile(self._transformer) if compile_network else self._transformer
-        self._clips, self._vae_folder, self._device = clips, vae_folder, device
-        self._batch_size, self._shift, self._drops = batch_size, shift, Drops()
+        """family: folder of the published autoencoder and text encoder, and where the transformer goes.
 
-    def batches(self, *, start_step: int) -> Iterator[BaseBatch]:
+        batch_sizes: clips a step at scales 1, 2 and 3; none where 0. is_continued: start from the published
+        transformer, not from a fresh one.
+        """
+        transformer = (
+            load_published(VideoTransformer, family / "transformer") if is_continued else VideoTransformer()
+        )
+        self.model = transformer.to(device)
+        _start_untrained_scales(transformer)
+        for block in transformer.blocks if compile_network else ():
+            block.compile(dynamic=False)  # one by one: they share their code, so one is compiled per scale
+        self._text_encoder = load_published(TextEncoder, family / "text_encoder").to(device).eval()
+        self._clips, self._family, self._device, self._drops = clips, family, device, Drops()
+        self._batch_sizes = {scale: size for scale, size in enumerate(batch_sizes, start=1) if size}
+
+    def batches(self, *, start_step: int) -> Iterator[list[BaseBatch]]:
+        """Yield one batch per scale, of different clips."""
         rng = np.random.default_rng(start_step)
         generator = torch.Generator().manual_seed(start_step)
         words = random.Random(start_step)
+        size = sum(self._batch_sizes.values())
         while True:
             order = rng.permutation(len(self._clips) - _HELD_OUT) + _HELD_OUT
-            for start in range(0, len(order) - self._batch_size + 1, self._batch_size):
-                rows = order[start : start + self._batch_size].tolist()
-                yield self._batch(rows, self._drops, generator, words)
+            for start in range(0, len(order) - size + 1, size):
+                rows, parts = order[start : start + size].tolist(), []
+                for scale, count in self._batch_sizes.items():
+                    parts.append(self._batch(rows[:count], scale, self._drops, generator, words))
+                    rows = rows[count:]
+                yield parts
 
-    def loss(self, batch: BaseBatch) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: list[BaseBatch]) -> tuple[Tensor, dict[str, float]]:
+        """Return the mean of the scales' losses, each of which counts alike."""
+        losses, figures = [], {}
+        for part in batch:
+            appearance, motion = self._losses(part)
+            losses.append(appearance + _MOTION_WEIGHT * motion)
+            figures[f"appearance_{part.scale}"] = float(appearance.detach())
+            figures[f"motion_{part.scale}"] = float(motion.detach())
+        return torch.stack(losses).mean(), figures | {"samples": sum(len(part.captions) for part in batch)}
+
+    def _losses(self, batch: BaseBatch) -> tuple[Tensor, Tensor]:
+        """Return the losses of the appearance half and of the motion half."""
         half = batch.latents.shape[1] // 2
         predicted, target = self._predict(batch)
+        weights = batch.weights.to(self._device)
         free = (~batch.draw.given).float()[:, None, :, None, None].to(self._device)
-        shown = (~batch.draw.motion_channels).float().to(self._device)
-        appearance = velocity_loss(predicted[:, :half], target[:, :half], free)
-        motion = velocity_loss(
-            predicted[:, half:], target[:, half:], shown.view(-1, 1, 1, 1, 1).expand_as(free)
-        )
-        loss = appearance + _MOTION_WEIGHT * motion
-        figures = {"appearance": float(appearance.detach()), "motion": float(motion.detach())}
-        return loss, figures | {"samples": len(batch.captions)}
+        shown = (~batch.draw.motion_channels).float().view(-1, 1, 1, 1, 1).to(self._device)
+        appearance = velocity_loss(predicted[:, :half], target[:, :half], weights * free)
+        return appearance, velocity_loss(predicted[:, half:], target[:, half:], weights * shown)
 
+    @torch.compiler.set_stance("force_eager")
     def measure(self) -> dict[str, float]:
-        """Return the loss on held-out clips at fixed noise, nothing hidden."""
-        generator, words = torch.Generator().manual_seed(1), random.Random(1)
-        total: dict[str, list[float]] = {}
-        for start in range(0, _HELD_OUT, 32):
-            batch = self._batch(list(range(start, start + 32)), Drops(0, 0, 0, 0, 0, 0), generator, words)
-            _, figures = self.loss(batch)
-            for key in ("appearance", "motion"):
-                total.setdefault(f"held_out_{key}", []).append(figures[key])
-        return {key: sum(values) / len(values) for key, values in total.items()}
+        """Return the losses at every scale on held-out clips at fixed noise, nothing hidden."""
+        measures = {}
+        for scale in self._batch_sizes:
+            generator, words = torch.Generator().manual_seed(1), random.Random(1)
+            totals = [0.0, 0.0]
+            for start in range(0, _MEASURED, 16):
+                rows = list(range(start, start + 16))
+                batch = self._batch(rows, scale, NOTHING_HIDDEN, generator, words)
+                totals = [t + float(loss) for t, loss in zip(totals, self._losses(batch), strict=True)]
+            for name, total in zip(("appearance", "motion"), totals, strict=True):
+                measures[f"held_out_{name}_{scale}"] = total * 16 / _MEASURED
+        return measures
 
+    @torch.compiler.set_stance("force_eager")
     def draw_sheet(self, path: Path) -> None:
-        """Write five frames and the last motion picture of a clip for each of ten prompts."""
+        """Write five frames and the middle motion picture of a clip for each of ten prompts."""
         prompts = [case.prompt for case in PROMPT_CASES[::2]]
-        vae = (
-            VideoAutoencoder.from_pretrained(self._vae_folder, use_safetensors=True).float().to(self._device)
-        )
+        vae = VideoAutoencoder.from_pretrained(self._family / "vae", use_safetensors=True)
+        vae = vae.float().to(self._device)
         latents = self._sample(prompts)
         half = latents.shape[1] // 2
         pixels = vae.decode(latents[:, :half])
@@ -132,13 +168,12 @@ class BaseRecipe:
         Image.fromarray(sheet.permute(1, 2, 0).cpu().numpy()).save(path)
 
     def publish(self, folder: Path, *, facts: dict[str, Any]) -> None:
-        """Save both networks beside the autoencoder and seal the family folder."""
-        save_half(self._transformer, folder / "transformer", facts=facts)
-        save_half(self._text_encoder, folder / "text_encoder", facts=facts)
+        """Save the transformer beside the other members and seal the family folder."""
+        save_half(self.model, folder / "transformer", facts=facts)
         seal(folder)
 
     def _batch(
-        self, rows: list[int], drops: Drops, generator: torch.Generator, words: random.Random
+        self, rows: list[int], scale: int, drops: Drops, generator: torch.Generator, words: random.Random
     ) -> BaseBatch:
         latents = torch.cat([self._clips.appearance[rows], self._clips.motion[rows]], dim=1).float()
         draw = draw_conditions(len(rows), latents.shape[2], drops=drops, generator=generator)
@@ -146,10 +181,16 @@ class BaseRecipe:
             "" if hidden else caption(self._clips.attributes[row], rng=words)
             for row, hidden in zip(rows, draw.text.tolist(), strict=True)
         ]
-        scores = torch.where(draw.motion_score, -1.0, self._clips.motion_scores[rows])
-        noise = torch.randn(latents.shape, generator=generator)
-        sigmas = draw_sigmas(len(rows), shift=self._shift, generator=generator)
-        return BaseBatch(latents, scores, captions, draw, sigmas, noise)
+        return BaseBatch(
+            scale=scale,
+            latents=latents,
+            weights=1 + _CAST_WEIGHT * self._clips.cover[rows].float().unsqueeze(1),
+            motion_scores=torch.where(draw.motion_score, -1.0, self._clips.motion_scores[rows]),
+            captions=captions,
+            draw=draw,
+            sigmas=draw_sigmas(len(rows), shift=SHIFTS[scale], generator=generator),
+            noise=torch.randn(latents.shape, generator=generator),
+        )
 
     def _predict(self, batch: BaseBatch) -> tuple[Tensor, Tensor]:
         """Return predicted and true velocities (B, 32, F, H, W) of a noised batch."""
@@ -161,14 +202,14 @@ class BaseRecipe:
         appearance = torch.where(given[:, None, :, None, None], data[:, :half], noisy[:, :half])
         shown = (~batch.draw.motion_channels).float().view(-1, 1, 1, 1, 1).to(self._device)
         hidden_states = torch.cat([appearance, noisy[:, half:] * shown], dim=1)
+        text, mask = self._embed(batch.captions)
         with torch.autocast(self._device.type, torch.bfloat16):
-            text, mask = _padded(*self._text_encoder(batch.captions))
-            network = self._run if torch.is_grad_enabled() else self._transformer
-            predicted = network(
+            predicted = self.model(
                 hidden_states,
                 batch.sigmas.to(self._device),
                 text,
                 mask,
+                scale=batch.scale,
                 motion_score=batch.motion_scores.to(self._device),
                 given=given,
             )
@@ -179,19 +220,26 @@ class BaseRecipe:
         shape = (len(prompts), 2 * self._clips.appearance.shape[1], *self._clips.appearance.shape[2:])
         x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self._device)
         sigmas = torch.linspace(1, 0, _SHEET_STEPS + 1)
-        sigmas = 3 * sigmas / (1 + 2 * sigmas)
+        sigmas = 4 * sigmas / (1 + 3 * sigmas)
+        text, mask = self._embed([*prompts, *[""] * len(prompts)])
         with torch.autocast(self._device.type, torch.bfloat16):
-            text, mask = _padded(*self._text_encoder([*prompts, *[""] * len(prompts)]))
             for now, following in zip(sigmas[:-1].tolist(), sigmas[1:].tolist(), strict=True):
                 both = torch.cat([x, x])
                 sigma = torch.full((len(both),), now, device=self._device)
-                positive, null = self._transformer(both, sigma, text, mask).chunk(2)
+                positive, null = self.model(both, sigma, text, mask, scale=self._scale_at(now)).chunk(2)
                 x = x + (following - now) * (null + _SHEET_GUIDANCE * (positive - null))
         return x
 
+    def _scale_at(self, sigma: float) -> int:
+        """Return the scale to sample with at `sigma`: the planned one, or the finest coarser one trained."""
+        planned = next(scale for least, scale in _SHEET_SCALES if sigma >= least)
+        return min((s for s in self._batch_sizes if s >= planned), default=max(self._batch_sizes))
 
-def _padded(text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return text and mask at one fixed length, so that the compiled network sees one shape."""
-    length = max(_TEXT_LENGTH, -(-text.shape[1] // 8) * 8)
-    missing = length - text.shape[1]
-    return nn.functional.pad(text, (0, 0, 0, missing)), nn.functional.pad(mask, (0, missing))
+    @torch.no_grad()
+    def _embed(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """Return text and mask at one fixed length, so that the compiled network sees one shape."""
+        with torch.autocast(self._device.type, torch.bfloat16):
+            text, mask = self._text_encoder(captions)
+        length = max(_TEXT_LENGTH, -(-text.shape[1] // 8) * 8)
+        missing = length - text.shape[1]
+        return nn.functional.pad(text, (0, 0, 0, missing)), nn.functional.pad(mask, (0, missing))

@@ -3,7 +3,8 @@
     python -m backend.training.latents SCENES LATENTS --vae FOLDER      encodes every shard not there yet
 
 A latent shard holds each scene and its mirror image: appearance and motion latents (N, 16, F, H, W) float16,
-motion scores and attributes. Shards belong to one autoencoder: a folder carries its checksum.
+how much of each latent the cast covers, motion scores and attributes. Shards belong to one autoencoder: a
+folder carries its checksum.
 """
 
 import argparse
@@ -16,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from backend.models.kinora.autoencoder import VideoAutoencoder
-from backend.training.flow_colours import flow_to_rgb, rgb_to_flow
+from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
 from backend.training.scenes import attributes_from, load_shard, mirrored
 from backend.training.world.captions import CaptionAttributes
 
@@ -27,10 +28,14 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class LatentClips:
-    """appearance and motion latents (N, 16, F, H, W) float16, motion_scores (N,), N attributes."""
+    """appearance and motion latents (N, 16, F, H, W) float16, motion_scores (N,), N attributes.
+
+    cover (N, F, H, W) float16: the share of a latent's pixels that show an object of the caption.
+    """
 
     appearance: Tensor
     motion: Tensor
+    cover: Tensor
     motion_scores: Tensor
     attributes: list[CaptionAttributes]
 
@@ -42,7 +47,7 @@ def encode_shard(source: Path, target: Path, *, vae: VideoAutoencoder, device: t
     """Encode the scene shard `source` and its mirror image into `target`."""
     shard = load_shard(source)
     pixels = torch.cat([shard.pixels, shard.pixels.flip(-1)])
-    pictures = torch.cat([shard.flow_pictures, _mirror_flow(shard.flow_pictures)])
+    pictures = torch.cat([shard.flow_pictures, mirrored_flow(shard.flow_pictures)])
     words = [*shard.attributes, *map(mirrored, shard.attributes)]
     partial = target.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
@@ -50,6 +55,7 @@ def encode_shard(source: Path, target: Path, *, vae: VideoAutoencoder, device: t
             file,
             appearance=_encode(pixels, vae, device, is_flow=False),
             motion=_encode(pictures, vae, device, is_flow=True),
+            cover=latent_cover(torch.cat([shard.cast, shard.cast.flip(-1)])).half().numpy(),
             motion_scores=shard.motion_scores.repeat(2).numpy(),
             attributes=np.array(json.dumps([asdict(row) for row in words])),
         )
@@ -64,6 +70,7 @@ def load_latents(folder: Path) -> LatentClips:
     return LatentClips(
         torch.from_numpy(np.concatenate([s["appearance"] for s in shards])),
         torch.from_numpy(np.concatenate([s["motion"] for s in shards])),
+        torch.from_numpy(np.concatenate([s["cover"] for s in shards])),
         torch.from_numpy(np.concatenate([s["motion_scores"] for s in shards])),
         [attributes_from(row) for s in shards for row in json.loads(str(s["attributes"]))],
     )
@@ -87,6 +94,16 @@ def encode_all(scenes: Path, latents: Path, *, vae_folder: Path, device: torch.d
             encode_shard(source, target, vae=vae, device=device)
 
 
+def latent_cover(mask: Tensor) -> Tensor:
+    """Return the share in [0, 1] (N, 1 + (F - 1) / 4, H / 8, W / 8) of each latent's pixels in `mask`.
+
+    mask: (N, F, H, W) bool; the first latent holds the first frame alone, each later one four.
+    """
+    frames = functional.avg_pool2d(mask.float(), SPATIAL_FACTOR)
+    later = frames[:, 1:].unflatten(1, (-1, FRAMES_PER_LATENT)).mean(2)
+    return torch.cat([frames[:, :1], later], dim=1)
+
+
 @torch.no_grad()
 def _encode(
     pixels: Tensor, vae: VideoAutoencoder, device: torch.device, *, is_flow: bool
@@ -99,15 +116,21 @@ def _encode(
     return array
 
 
-def _mirror_flow(pictures: Tensor) -> Tensor:
-    """Return flow pictures (N, 3, F, H, W) uint8 of the mirrored scenes: flipped, with u reversed."""
-    flipped = []
-    for clip in pictures.flip(-1):
-        flow = rgb_to_flow(clip.transpose(0, 1).float() / 127.5 - 1)
-        flow[:, 0] = -flow[:, 0]
-        rgb = flow_to_rgb(flow)[:-1]
-        flipped.append(((rgb + 1) * 127.5).round().to(torch.uint8).transpose(0, 1))
-    return torch.stack(flipped)
+def mirrored_flow(pictures: Tensor) -> Tensor:
+    """Return flow pictures (N, 3, F, H, W) uint8 of the mirrored scenes: flipped, with u reversed.
+
+    With rgb = 1 - m + (u cos h + v sin h) at hues h of 0, 120 and -120 degrees (`flow_colours`), reversing u
+    takes 2 u from red and gives u to green and blue.
+    """
+    mirrored_pictures = torch.empty_like(pictures)
+    for clip, mirror in zip(
+        pictures.flip(-1), mirrored_pictures, strict=True
+    ):  # one at a time stays in cache
+        channels = clip.float()
+        u = (2 * channels[0] - channels[1] - channels[2]) / 3
+        channels += torch.stack([-2 * u, u, u])
+        mirror.copy_(channels.round().clamp(0, 255))
+    return mirrored_pictures
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,9 @@ class Drops:
 
     text: Lumina 0.2, STIV 0.1. motion_channels: VideoJAM 0.2 (their latents are shown as zero). motion_score:
     Lumina 0.3 to 0.4. everything: an explicit draw of all of them, for the null branch of guidance.
-    first, ends: first frame given; first and last given. A model this small needs them less often than STIV.
+    first, ends, start, sparse: which latent frames are given clean, at most one of the patterns: the first
+    (image to video); first and last (interpolation); the first few (prediction); each with a chance of 0.3
+    (keyframes). In all other draws none is, which is STIV's image dropout; a model this small needs it often.
     """
 
     text: float = 0.12
@@ -24,6 +27,12 @@ class Drops:
     everything: float = 0.05
     first: float = 0.12
     ends: float = 0.06
+    start: float = 0.04
+    sparse: float = 0.04
+
+
+NOTHING_HIDDEN = Drops(0, 0, 0, 0, 0, 0, 0, 0)
+_SPARSE_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -43,16 +52,26 @@ def draw_conditions(batch_size: int, num_latents: int, *, drops: Drops, generato
         return torch.rand(batch_size, generator=generator) < probability
 
     everything = chance(drops.everything)
-    which = torch.rand(batch_size, generator=generator)
-    given = torch.zeros(batch_size, num_latents, dtype=torch.bool)
-    given[:, 0] = which < drops.first + drops.ends
-    given[:, -1] = which < drops.ends
     return Draw(
         text=chance(drops.text) | everything,
         motion_channels=chance(drops.motion_channels) | everything,
         motion_score=chance(drops.motion_score) | everything,
-        given=given & ~everything[:, None],
+        given=_draw_given(batch_size, num_latents, drops, generator) & ~everything[:, None],
     )
+
+
+def _draw_given(batch_size: int, num_latents: int, drops: Drops, generator: torch.Generator) -> Tensor:
+    """Return which latent frames (B, F) are given; at least one is always left to be made."""
+    bounds = torch.tensor([drops.first, drops.ends, drops.start, drops.sparse]).cumsum(0)
+    which = torch.bucketize(torch.rand(batch_size, generator=generator), bounds, right=True)[:, None]
+    index = torch.arange(num_latents).expand(batch_size, -1)
+    length = 2 + (torch.rand(batch_size, 1, generator=generator) * (num_latents // 2)).long()
+    sparse = torch.rand(batch_size, num_latents, generator=generator) < _SPARSE_SHARE
+    patterns = (index == 0, (index == 0) | (index == num_latents - 1), index < length, sparse)
+    given = torch.zeros(batch_size, num_latents, dtype=torch.bool)
+    for number, pattern in enumerate(patterns):
+        given |= (which == number) & pattern
+    return given & ~given.all(dim=1, keepdim=True)
 
 
 def draw_sigmas(batch_size: int, *, shift: float, generator: torch.Generator) -> Tensor:
@@ -68,14 +87,15 @@ def draw_sigmas(batch_size: int, *, shift: float, generator: torch.Generator) ->
 
 
 def velocity_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Return mean squared error plus 1 - cosine (Lumina-Video's "vd" term), over where `weights` is not 0.
+    """Return the weighted mean squared error plus 1 - cosine (Lumina-Video's "vd" term).
 
-    predicted, target (B, C, F, H, W); weights (B, 1, F, 1, 1). A clip whose weights are all 0 counts for
-    nothing.
+    predicted, target (B, C, F, H, W); weights (B, 1, F, H, W), 0 where nothing is learnt. A clip whose
+    weights are all 0 counts for nothing.
     """
-    count = weights.sum(dim=(1, 2, 3, 4)).clamp_min(1) * predicted[0, :, 0].numel()
-    error = ((predicted - target).square() * weights).sum(dim=(1, 2, 3, 4)) / count
-    a, b = (predicted * weights).flatten(1), (target * weights).flatten(1)
-    cosine = torch.nn.functional.cosine_similarity(a, b, dim=1)
-    counts = (weights.flatten(1).sum(1) > 0).float()
-    return ((error + 1 - cosine) * counts).sum() / counts.sum().clamp_min(1)
+    total = weights.sum(dim=(1, 2, 3, 4))
+    error = ((predicted - target).square().mean(1, keepdim=True) * weights).sum(dim=(1, 2, 3, 4))
+    roots = weights.sqrt()
+    cosine = functional.cosine_similarity((predicted * roots).flatten(1), (target * roots).flatten(1), dim=1)
+    counts = (total > 0).float()
+    each = error / total.clamp_min(1e-6) + 1 - cosine
+    return (each * counts).sum() / counts.sum().clamp_min(1)

@@ -2,8 +2,8 @@
 
     python -m backend.training.scenes FOLDER --shards N --side 64 --frames 17      fills the cache
 
-A shard is an .npz file named by its seed: pixels and flow pictures (64, 3, F, H, W) uint8, motion scores
-(64,) and attributes as JSON. The same seed gives the same shard.
+A shard is an .npz file named by its seed: pixels and flow pictures (64, 3, F, H, W) uint8, where the cast is
+(64, F, H, W) bool, motion scores (64,) and attributes as JSON. The same seed gives the same shard.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.media.motion import motion_score
 from backend.training.flow_colours import flow_to_rgb
 from backend.training.world.captions import CaptionAttributes
 from backend.training.world.render import render
@@ -37,25 +38,13 @@ _MIRRORED = {
 
 @dataclass(frozen=True)
 class SceneShard:
-    """pixels and flow pictures (N, 3, F, H, W) uint8; motion_scores (N,); attributes: N rows."""
+    """pixels and flow pictures (N, 3, F, H, W) uint8; cast (N, F, H, W) bool; motion_scores (N,); N rows."""
 
     pixels: Tensor
     flow_pictures: Tensor
+    cast: Tensor
     motion_scores: Tensor
     attributes: list[CaptionAttributes]
-
-
-def motion_score(flow: Tensor, *, frame_rate: int) -> float:
-    """Return Lumina-Video's motion score (arXiv 2502.06782 Sec. 3.3) of `flow` (F - 1, 2, H, W).
-
-    flow is in pixels per frame, the score the mean of |u| and |v| in pixels per half second at 576 x 320
-    (portrait: 320 x 576).
-    """
-    height, width = flow.shape[-2:]
-    wide, high = (576, 320) if width >= height else (320, 576)
-    across = flow[:, 0].abs().mean() * wide / width
-    down = flow[:, 1].abs().mean() * high / height
-    return float((across + down) / 2 * frame_rate / 2)
 
 
 def mirrored(attributes: CaptionAttributes) -> CaptionAttributes:
@@ -73,14 +62,15 @@ def attributes_of(scene: Scene) -> CaptionAttributes:
 def make_shard(path: Path, *, seed: int, side: int, num_frames: int) -> None:
     """Render and write the shard of `seed`."""
     rng = np.random.default_rng(seed)
-    pixels, flows, scores, words = [], [], [], []
+    pixels, flows, casts, scores, words = [], [], [], [], []
     for _ in range(SCENES_PER_SHARD):
         scene = sample_scene(rng, num_frames=num_frames)
         rendering = render(scene, height=side, width=side)
         rgb = (flow_to_rgb(rendering.flow) + 1) * 127.5
         pixels.append(rendering.pixels.transpose(0, 1).numpy())
         flows.append(rgb.round().to(torch.uint8).transpose(0, 1).numpy())
-        scores.append(motion_score(rendering.flow, frame_rate=scene.frame_rate))
+        casts.append(rendering.cast.numpy())
+        scores.append(motion_score(rendering.flow.numpy(), frame_rate=scene.frame_rate))
         words.append(asdict(attributes_of(scene)))
     partial = path.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
@@ -88,6 +78,7 @@ def make_shard(path: Path, *, seed: int, side: int, num_frames: int) -> None:
             file,
             pixels=np.stack(pixels),
             flow_pictures=np.stack(flows),
+            cast=np.stack(casts),
             motion_scores=np.array(scores, np.float32),
             attributes=np.array(json.dumps(words)),
         )
@@ -101,6 +92,7 @@ def load_shard(path: Path) -> SceneShard:
         return SceneShard(
             torch.from_numpy(data["pixels"]),
             torch.from_numpy(data["flow_pictures"]),
+            torch.from_numpy(data["cast"]),
             torch.from_numpy(data["motion_scores"]),
             [attributes_from(row) for row in rows],
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from backend.media.motion import motion_score
 from backend.training.flow_colours import SIGMA, rgb_to_flow
 from backend.training.scenes import (
     SCENES_PER_SHARD,
@@ -16,7 +17,6 @@ from backend.training.scenes import (
     fill,
     load_shard,
     mirrored,
-    motion_score,
 )
 from backend.training.world import words
 from backend.training.world.captions import CaptionAttributes
@@ -59,7 +59,7 @@ def test_shard_keeps_flow_and_its_score(shard: SceneShard) -> None:
     fastest = SIGMA * 2**0.5 * SIDE
     is_slow = rendering.flow.norm(dim=1, keepdim=True).expand_as(flow) < fastest
     assert (flow - rendering.flow).abs()[is_slow].max() < 0.02 * fastest
-    assert shard.motion_scores[0] == pytest.approx(motion_score(rendering.flow, frame_rate=16))
+    assert shard.motion_scores[0] == pytest.approx(motion_score(rendering.flow.numpy(), frame_rate=16))
 
 
 def test_shard_that_is_there_is_not_made_again(folder: Path) -> None:
@@ -68,15 +68,6 @@ def test_shard_that_is_there_is_not_made_again(folder: Path) -> None:
     fill(folder, first=SEED, count=1, side=SIDE, num_frames=FRAMES)
     assert path.stat().st_mtime_ns == before
     assert [child.name for child in folder.iterdir()] == [path.name]
-
-
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (128, 224), (224, 128)])
-def test_motion_score_of_an_even_flow(height: int, width: int) -> None:
-    flow = torch.zeros(3, 2, height, width)
-    flow[:, 0], flow[:, 1] = 0.01 * width, -0.02 * height
-    wide, high = (576, 320) if width >= height else (320, 576)
-    expected = (0.01 * wide + 0.02 * high) / 2 * 8  # eight frames in half a second
-    assert motion_score(flow, frame_rate=16) == pytest.approx(expected)
 
 
 def test_mirror_of_the_mirror_is_the_scene() -> None:

@@ -1,15 +1,21 @@
-"""The base transformer: a Next-DiT over video latents and motion latents, conditioned on text.
+"""The base transformer: a multi-scale Next-DiT over video and motion latents, conditioned on text.
 
 Blocks after Lumina-Video (arXiv 2502.06782 Sec. 3.1): full attention over space and time, sandwich RMSNorm,
-modulation by scale and tanh gate only, q/k norm, 3D RoPE and gated text attention with the same rotated
-queries. Appearance and motion are one latent on the channel axis (VideoJAM, arXiv 2502.02492 Sec. 4.1). Given
-clean frames replace noisy ones (STIV, arXiv 2412.07730 Sec. 3.2) and are marked by a learned vector.
+modulation by scale and tanh gate only, q/k norm, 3D RoPE and gated text attention. One trunk serves several
+patch sizes, each with its own embedder and final layer (Sec. 3.2). Appearance and motion are one latent on
+the channel axis (VideoJAM, arXiv 2502.02492 Sec. 4.1). Given clean frames replace noisy ones (STIV, arXiv
+2412.07730 Sec. 3.2) and are marked by a learned vector per frame of a patch.
 
 Where we differ, and why:
-- RoPE positions are patch centres in units in which the short side always spans `rope_span`, so that weights
-  trained at 64 px act alike at 128 px; a sine embedding of the position in the picture is added to every
-  token, since with rotary positions alone a network must learn top and bottom from the picture's edges.
+- The network predicts what is left of the velocity after its best linear guess from the state (EDM, arXiv
+  2206.00364 Sec. 5, for straight paths). A coarse patch holds four times as many numbers as a token is wide:
+  without this the noise itself, which the velocity contains, could not pass through the trunk.
+- RoPE positions are patch centres in units in which the short side always spans `rope_span`, so that scales
+  and sizes share them; a sine embedding of the position is added to every token, since with rotary positions
+  alone a network must learn top and bottom from the picture's edges.
+- Queries meet the text before their rotation: a word has no place, and its match must not depend on one.
 - Text gates start open (tanh 1): the model is trained from scratch, with no unconditional model to preserve.
+- An odd number of latent frames is padded by a copy of the last one where a patch spans two.
 - Modulation takes (B, G, D): G = 1 for a whole clip, one group per token where a condition varies along time.
 """
 
@@ -24,6 +30,8 @@ from torch.nn import functional
 _ROPE_BASE = 256.0
 _TIME_FREQUENCIES = 128
 _PLACE_FREQUENCIES = 4
+PATCH_SIZES = ((1, 2, 2), (2, 2, 2), (2, 4, 4))
+"""Frames, rows and columns of latents that one token spans, at Lumina-Video's scales 1, 2 and 3."""
 
 
 def timestep_embedding(values: Tensor, dim: int = 2 * _TIME_FREQUENCIES) -> Tensor:
@@ -100,12 +108,64 @@ class Block(nn.Module):
 
     def _attention(self, x: Tensor, text: Tensor, text_bias: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
         q, k, v = self.to_qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = rotate(self.query_norm(q), angles), rotate(self.key_norm(k), angles)
+        q, k = self.query_norm(q), self.key_norm(k)
         text_k, text_v = self.text_to_kv(text).unflatten(-1, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         text_k = self.text_key_norm(text_k)
         gate = self.text_gate.tanh().view(1, -1, 1, 1).to(v.dtype)
-        mixed = attend(q, k, v) + gate * attend(q, text_k, text_v, text_bias)
+        mixed = attend(rotate(q, angles), rotate(k, angles), v) + gate * attend(q, text_k, text_v, text_bias)
         return self.to_out(mixed.transpose(1, 2).flatten(2))
+
+
+class PatchScale(nn.Module):
+    """Embedder and final layer of one patch size, and the learned mark of a given frame in a patch."""
+
+    def __init__(self, patch_size: tuple[int, int, int], channels: int, width: int) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        values = math.prod(patch_size) * channels
+        self.embed = nn.Linear(values, width)
+        self.given = nn.Parameter(torch.zeros(patch_size[0], width))
+        self.final = nn.Linear(width, values)
+        nn.init.zeros_(self.final.weight)
+        nn.init.zeros_(self.final.bias)
+
+    @torch.no_grad()
+    def start_from(self, coarser: "PatchScale") -> None:
+        """Take over what `coarser` has learnt: a token then means what it means there, seen from closer by.
+
+        The embedding of a patch is that of its enlargement to the coarser size; its velocities are the means
+        of the coarser ones in its place.
+        """
+        sizes = zip(self.patch_size, coarser.patch_size, strict=True)
+        split = [size for own, other in sizes for size in (own, other // own)]  # (pt, ft, ph, fh, pw, fw)
+        width, values = self.embed.weight.shape
+        channels = values // math.prod(self.patch_size)
+        embed = coarser.embed.weight.view(width, channels, *split).sum(dim=(3, 5, 7))
+        final = coarser.final.weight.view(channels, *split, width).mean(dim=(2, 4, 6))
+        bias = coarser.final.bias.view(channels, *split).mean(dim=(2, 4, 6))
+        self.embed.weight.copy_(embed.flatten(1))
+        self.embed.bias.copy_(coarser.embed.bias)
+        self.final.weight.copy_(final.flatten(0, 3))
+        self.final.bias.copy_(bias.flatten())
+        self.given.copy_(coarser.given.unflatten(0, split[:2]).sum(1))
+
+    def to_tokens(self, x: Tensor, given: Tensor | None) -> Tensor:
+        """Return (B, N, width) float32, in order of time, row, column; x (B, C, F, H, W), given (B, F)."""
+        pt, ph, pw = self.patch_size
+        x = x.unflatten(4, (-1, pw)).unflatten(3, (-1, ph)).unflatten(2, (-1, pt))
+        tokens = self.embed(x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4)).float()  # (B, F/pt, H/ph, W/pw, D)
+        if given is not None:
+            marks = given.unflatten(1, (-1, pt)).to(tokens.dtype) @ self.given.float()
+            tokens = tokens + marks[:, :, None, None]
+        return tokens.flatten(1, 3)
+
+    def from_tokens(self, tokens: Tensor, shape: torch.Size) -> Tensor:
+        """Return (B, C, F, H, W) float32, the `shape` that was made into tokens."""
+        pt, ph, pw = self.patch_size
+        _, channels, frames, height, width = shape
+        x = self.final(tokens).float().unflatten(1, (frames // pt, height // ph, width // pw))
+        x = x.unflatten(4, (channels, pt, ph, pw)).permute(0, 4, 1, 5, 2, 6, 3, 7)
+        return x.flatten(6).flatten(4, 5).flatten(2, 3)
 
 
 class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -121,16 +181,12 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         mlp_width: int = 576,
         text_width: int = 192,
         condition_width: int = 128,
-        patch_size: tuple[int, int, int] = (1, 2, 2),
         rope_span: float = 8.0,
     ) -> None:
         super().__init__()
-        self.patch_size, self.rope_span = tuple(patch_size), rope_span
-        self.head_width = width // num_heads
-        patch_values = math.prod(patch_size) * 2 * latent_channels
-        self.embed = nn.Linear(patch_values, width)
-        self.place = nn.Linear(4 * _PLACE_FREQUENCIES, width)
-        self.given = nn.Parameter(torch.zeros(width))
+        self.rope_span, self.head_width = rope_span, width // num_heads
+        self.scales = nn.ModuleList(PatchScale(size, 2 * latent_channels, width) for size in PATCH_SIZES)
+        self.place = nn.Linear(6 * _PLACE_FREQUENCIES, width)
         self.time_mlp = _mlp(2 * _TIME_FREQUENCIES, condition_width)
         self.motion_mlp = _mlp(2 * _TIME_FREQUENCIES, condition_width)
         self.text_norm = nn.LayerNorm(text_width)
@@ -140,8 +196,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         )
         self.final_norm = nn.LayerNorm(width, elementwise_affine=False)
         self.final_scale = nn.Linear(condition_width, width)
-        self.final = nn.Linear(width, patch_values)
-        for layer in (self.motion_mlp[-1], self.text_pool, self.final_scale, self.final):
+        for layer in (self.motion_mlp[-1], self.text_pool, self.final_scale):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
@@ -152,27 +207,34 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         encoder_hidden_states: Tensor,
         encoder_attention_mask: Tensor,
         *,
+        scale: int = 1,
         motion_score: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Tensor:
         """Return velocities of the shape of `hidden_states` (B, 2 C, F, H, W), float32.
 
-        timestep: sigma in [0, 1] (B,). encoder_hidden_states (B, L, Dt) with mask (B, L).
-        motion_score (B,): Lumina's score, negative or None for "not said". given (B, F): clean latent frames.
+        timestep: sigma in [0, 1] (B,). encoder_hidden_states (B, L, Dt) with mask (B, L). scale: 1, 2 or 3,
+        the patch size; H and W are multiples of its rows and columns. motion_score (B,): Lumina's score,
+        negative or None for "not said". given (B, F): clean latent frames, whose velocities mean nothing.
         """
-        x = self.embed(self._to_patches(hidden_states)).float()  # the residual stream stays float32
-        grid = self._grid(hidden_states)
-        x = x + self.place(_place_features(grid[1:]))
+        patch = self.scales[scale - 1]
+        assert isinstance(patch, PatchScale)
+        frames = hidden_states.shape[2]
+        missing = -frames % patch.patch_size[0]
+        padded = torch.cat([hidden_states, hidden_states[:, :, frames - missing :]], dim=2)
         if given is not None:
-            marks = given.repeat_interleave(x.shape[1] // given.shape[1], dim=1)
-            x = x + marks.unsqueeze(-1).to(x.dtype) * self.given
+            given = functional.pad(given, (0, missing))
+        grid = self._grid(padded.shape, patch.patch_size, padded.device)
+        x = patch.to_tokens(padded, given) + self.place(_place_features(grid))
         condition = self._condition(timestep, motion_score, encoder_hidden_states, encoder_attention_mask)
         text_bias = torch.where(encoder_attention_mask, 0.0, -1e4)[:, None, None, :]
         angles = _rope_angles(grid, self.head_width)
         for block in self.blocks:
             x = block(x, condition, encoder_hidden_states, text_bias, angles)
         x = self.final_norm(x) * (1 + self.final_scale(condition))
-        return self._from_patches(self.final(x).float(), hidden_states.shape)
+        residual = patch.from_tokens(x, padded.shape)[:, :, :frames]
+        keep, add = _linear_guess(timestep)
+        return keep * hidden_states.float() + add * residual
 
     def _condition(self, timestep: Tensor, score: Tensor | None, text: Tensor, mask: Tensor) -> Tensor:
         """Return the modulation input (B, 1, Dc): time, pooled text and motion score."""
@@ -185,28 +247,29 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
             condition = condition + is_said * self.motion_mlp(timestep_embedding(20 * score.clamp_min(0)))
         return functional.silu(condition).unsqueeze(1)
 
-    def _to_patches(self, x: Tensor) -> Tensor:
-        """Return (B, N, values) of (B, C, F, H, W), tokens in order of time, row, column."""
-        pt, ph, pw = self.patch_size
-        x = x.unflatten(4, (-1, pw)).unflatten(3, (-1, ph)).unflatten(2, (-1, pt))
-        return x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4).flatten(1, 3)
-
-    def _from_patches(self, x: Tensor, shape: torch.Size) -> Tensor:
-        pt, ph, pw = self.patch_size
-        _, channels, frames, height, width = shape
-        x = x.unflatten(1, (frames // pt, height // ph, width // pw)).unflatten(4, (channels, pt, ph, pw))
-        return x.permute(0, 4, 1, 5, 2, 6, 3, 7).flatten(6).flatten(4, 5).flatten(2, 3)
-
-    def _grid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _grid(
+        self, shape: torch.Size, patch_size: tuple[int, int, int], device: torch.device
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return time, row and column of every token (N,); rows and columns from the middle."""
-        pt, ph, pw = self.patch_size
-        frames, height, width = x.shape[2:]
+        pt, ph, pw = patch_size
+        frames, height, width = shape[2:]
         unit = self.rope_span / min(height, width)
-        t = torch.arange(frames // pt, device=x.device) * pt + (pt - 1) / 2
-        y = ((torch.arange(height // ph, device=x.device) + 0.5) * ph - height / 2) * unit
-        z = ((torch.arange(width // pw, device=x.device) + 0.5) * pw - width / 2) * unit
+        t = torch.arange(frames // pt, device=device) * pt + (pt - 1) / 2
+        y = ((torch.arange(height // ph, device=device) + 0.5) * ph - height / 2) * unit
+        z = ((torch.arange(width // pw, device=device) + 0.5) * pw - width / 2) * unit
         times, rows, columns = (g.flatten() for g in torch.meshgrid(t, y, z, indexing="ij"))
         return times, rows, columns
+
+
+def _linear_guess(sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return factors (B, 1, 1, 1, 1): the velocity is keep * state + add * (what the network predicts).
+
+    For data and noise of unit variance the least-squares guess of noise - data from x = (1 - sigma) data +
+    sigma noise is (2 sigma - 1) / s x with s = sigma² + (1 - sigma)², and what it leaves has variance 1 / s.
+    """
+    sigma = sigma.float().view(-1, 1, 1, 1, 1)
+    variance = sigma.square() + (1 - sigma).square()
+    return (2 * sigma - 1) / variance, variance.rsqrt()
 
 
 def _mlp(inputs: int, outputs: int) -> nn.Sequential:
@@ -214,7 +277,7 @@ def _mlp(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _place_features(positions: tuple[Tensor, ...]) -> Tensor:
-    """Return sines and cosines (1, N, 16) of row and column at four scales."""
+    """Return sines and cosines (1, N, 24) of time, row and column at four scales."""
     rates = 0.25 * 2.0 ** torch.arange(_PLACE_FREQUENCIES, device=positions[0].device)
     angles = torch.cat([p[:, None] * rates for p in positions], dim=-1)
     return torch.cat([angles.sin(), angles.cos()], dim=-1).unsqueeze(0)

@@ -21,10 +21,14 @@ _FRAMES_AT_ONCE = 6  # bodies: windows of pixels stay tight while a body crosses
 
 @dataclass(frozen=True)
 class Rendering:
-    """pixels (F, 3, H, W) uint8; flow (F - 1, 2, H, W) float32: pixels right and down to the next frame."""
+    """pixels (F, 3, H, W) uint8; flow (F - 1, 2, H, W) float32: pixels right and down to the next frame.
+
+    cast (F, H, W) bool: where an object of the caption is seen, rather than ground, sky or props.
+    """
 
     pixels: Tensor
     flow: Tensor
+    cast: Tensor
 
 
 def render(
@@ -36,12 +40,16 @@ def render(
     colour = torch.empty((count, 3, rows, columns), device=device)
     depth = torch.empty((count, rows, columns), device=device)
     flow = torch.zeros((count, 2, height, width), device=device)
+    cast = torch.zeros((count, height, width), dtype=torch.bool, device=device)
     paint_backdrop(scene, view, (colour, depth, flow))
-    for body in scene.bodies:
+    for index, body in enumerate(scene.bodies):
         for start in range(0, count, _FRAMES_AT_ONCE):
             frames = slice(start, min(start + _FRAMES_AT_ONCE, count))
-            paint_body(scene, body, view, frames, (colour[frames], depth[frames], flow[frames]))
+            visible = paint_body(scene, body, view, frames, (colour[frames], depth[frames], flow[frames]))
+            if visible is not None:
+                window, is_front = (frames, *visible[:2]), visible[2]
+                cast[window] = torch.where(is_front, index < len(scene.cast), cast[window])
     if supersample > 1:
         colour = functional.avg_pool2d(colour, supersample)
     pixels = (colour.clamp(0, 1) * 255).round().to(torch.uint8)
-    return Rendering(pixels, flow[:-1])
+    return Rendering(pixels, flow[:-1], cast)

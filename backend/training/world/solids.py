@@ -14,13 +14,16 @@ from backend.training.world.view import View, central, following, pixel_grid, pr
 
 def paint_body(
     scene: Scene, body: Body, whole: View, frames: slice, layers: tuple[Tensor, Tensor, Tensor]
-) -> None:
-    """Paint `body` over the `layers` (colour, depth, flow) of `frames` wherever it is nearest so far."""
+) -> tuple[slice, slice, Tensor] | None:
+    """Paint `body` over the `layers` (colour, depth, flow) of `frames` wherever it is nearest so far.
+
+    Returns a window of pixels, rows and columns, and where in it (F, h, w) the body is seen; None if nowhere.
+    """
     colour, depth, flow = layers
     view = whole.frames(frames.start, frames.stop)
     window = _window(body, view, frames, depth.shape[1:])
     if window is None:
-        return
+        return None
     rows, columns = window
     to_unit, centre = _unit_frame(body, frames, depth.device)
     origin = spread((to_unit @ (view.position - centre).unsqueeze(-1))[..., 0])
@@ -28,7 +31,7 @@ def paint_body(
     hit = INTERSECT[body.shape](origin, direction)
     is_front = hit.t < depth[:, rows, columns]
     if not bool(is_front.any()):
-        return
+        return None
     painted = _shade(scene, body, hit, (origin, direction), view=view, to_unit=to_unit)
     patch = colour[:, :, rows, columns]
     colour[:, :, rows, columns] = torch.where(is_front.unsqueeze(1), painted, patch)
@@ -38,8 +41,9 @@ def paint_body(
     unit = along(origin, (x, y, z), central(hit.t, step).clamp_max(1e4))
     rows, columns = (slice(samples.start // step, samples.stop // step) for samples in window)
     moved = _later_position(body, whole, frames, unit) - pixel_grid(whole)[:, :, rows, columns]
-    visible = central(is_front, step).unsqueeze(1)
-    flow[:, :, rows, columns] = torch.where(visible, moved, flow[:, :, rows, columns])
+    visible = central(is_front, step)
+    flow[:, :, rows, columns] = torch.where(visible.unsqueeze(1), moved, flow[:, :, rows, columns])
+    return rows, columns, visible
 
 
 def _unit_frame(body: Body, frames: slice | list[int], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,97 @@
+"""Measure Kinora Pocket:  python launcher.py evaluate [--quick] [--out DIR]
+
+Every figure lands in one report, beside the relation that a paper found or that we set ourselves, met or not.
+The quick form asks for few clips: it shows that the measures run, its figures are coarse.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.config import load_settings
+from backend.errors import StudioError
+from backend.evaluation import measures
+from backend.evaluation.cases import held_out_cases, true_clips
+from backend.evaluation.measures import Finding
+from backend.evaluation.report import Section, write_report
+from backend.evaluation.verifier import Verifier
+from backend.models.engine import Engine
+from backend.models.registry import load_engine
+
+_ASSETS = Path(__file__).parent.parent.parent / "assets" / "evaluation"
+_STILL_PROMPTS = (
+    "a red ball bounces on a green meadow",
+    "a blue cube spins in a studio",
+    "a yellow ring rolls left across the snow",
+    "a purple cone swings at night",
+)
+_SCORES = (1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many clips each measure asks for."""
+
+    prompts: int
+    scenes: int
+    motion_prompts: int
+
+
+FULL, QUICK = Amount(prompts=200, scenes=100, motion_prompts=4), Amount(3, 2, 1)
+
+
+def evaluate(
+    engine: Engine, verifier: Verifier, amount: Amount, *, tell: Callable[[str], None]
+) -> list[Section]:
+    """Return all sections of the report on `engine`; `tell` hears which measure begins."""
+    side = min(engine.spec.sizes["1:1"])
+    truths = true_clips(amount.scenes, num_frames=engine.spec.num_frames(2.0), side=side)
+    cases, prompts = held_out_cases(amount.prompts), _STILL_PROMPTS[: amount.motion_prompts]
+    runs: dict[str, Callable[[], list[Finding]]] = {
+        "Prompt faithfulness": lambda: measures.faithfulness(engine, verifier, cases)[0],
+        "Motion strength (Lumina-Video)": lambda: measures.motion_control(engine, prompts, _SCORES),
+        "Given frames (STIV)": lambda: measures.given_frames(engine, truths),
+        "Joint guidance (STIV)": lambda: measures.joint_guidance(engine, truths[: max(2, len(truths) // 4)]),
+        "Patch sizes (Lumina-Video)": lambda: measures.patch_times(engine),
+    }
+    sections = []
+    for title, run in runs.items():
+        tell(title)
+        started = time.perf_counter()
+        findings = run()
+        sections.append(Section(title, findings, seconds=time.perf_counter() - started))
+    return sections
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the report that `arguments` ask for and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python launcher.py evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="few clips: minutes instead of most of an hour")
+    parser.add_argument("--out", type=Path, default=_ASSETS, help="folder of the report")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    try:
+        engine = load_engine("kinora-pocket", weights_dir=load_settings().weights_dir, device=options.device)
+    except StudioError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    verifier = Verifier.from_pretrained(_ASSETS / "verifier", use_safetensors=True).float().eval()
+    sections = evaluate(
+        engine, verifier, QUICK if options.quick else FULL, tell=lambda line: print(line, file=sys.stderr)
+    )
+    command = "python launcher.py evaluate" + (" --quick" if options.quick else "")
+    path = write_report(options.out, sections, engine=engine, command=command)
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The transformer on small random weights: scales, padding, given frames, and its linear guess."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from backend.models.kinora.transformer import PATCH_SIZES, VideoTransformer
+
+SCALES = pytest.mark.parametrize("scale", [1, 2, 3])
+
+
+def network(*, is_fresh: bool = False) -> VideoTransformer:
+    torch.manual_seed(0)
+    made = VideoTransformer(
+        width=32, num_layers=2, num_heads=2, mlp_width=48, text_width=16, condition_width=16
+    )
+    for parameter in made.parameters() if not is_fresh else ():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return made.eval()
+
+
+def latents(*, frames: int = 5, height: int = 8, width: int = 12, seed: int = 0) -> Tensor:
+    return torch.randn(2, 32, frames, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def run(made: VideoTransformer, x: Tensor, *, sigma: float = 0.7, **conditions: Any) -> Tensor:
+    text = torch.randn(2, 3, 16, generator=torch.Generator().manual_seed(9))
+    velocity: Tensor = made(
+        x, torch.full((2,), sigma), text, torch.ones(2, 3, dtype=torch.bool), **conditions
+    )
+    return velocity
+
+
+@SCALES
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_velocities_have_the_shape_of_the_latents(scale: int, frames: int) -> None:
+    x = latents(frames=frames)
+    assert run(network(), x, scale=scale).shape == x.shape
+
+
+@SCALES
+def test_tokens_are_as_many_as_the_patch_says(scale: int) -> None:
+    made, seen = network(), []
+    made.blocks[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[1]))
+    run(made, latents(frames=4), scale=scale)
+    frames, rows, columns = PATCH_SIZES[scale - 1]
+    assert seen == [4 // frames * (8 // rows) * (12 // columns)]
+
+
+def test_only_embedders_and_final_layers_belong_to_a_scale() -> None:
+    names = {name.split(".")[0] for name, _ in network().named_parameters()}
+    assert names >= {"scales", "blocks", "place", "time_mlp", "motion_mlp", "text_pool", "final_scale"}
+    own = {name.split(".")[2] for name, _ in network().named_parameters() if name.startswith("scales")}
+    assert own == {"embed", "given", "final"}
+
+
+@pytest.mark.parametrize("finer", [1, 2])
+def test_a_scale_that_starts_from_a_coarser_one_sees_an_enlargement_alike(finer: int) -> None:
+    """A picture and its enlargement to the coarser patch give the same tokens and mean velocities."""
+    scales = network().scales
+    fine, coarse = scales[finer - 1], scales[finer]
+    fine.start_from(coarse)
+    x = latents(frames=2)
+    factors = [other // own for own, other in zip(fine.patch_size, coarse.patch_size, strict=True)]
+    enlarged = x
+    for axis, factor in enumerate(factors):
+        enlarged = enlarged.repeat_interleave(factor, dim=axis + 2)
+    tokens = fine.to_tokens(x, torch.ones(x.shape[0], x.shape[2]))
+    given = torch.ones(x.shape[0], enlarged.shape[2])
+    assert torch.allclose(tokens, coarse.to_tokens(enlarged, given), atol=1e-4)
+    shrunk = torch.nn.functional.avg_pool3d(coarse.from_tokens(tokens, enlarged.shape), factors)
+    assert torch.allclose(fine.from_tokens(tokens, x.shape), shrunk, atol=1e-4)
+
+
+@SCALES
+@pytest.mark.parametrize("sigma", [0.02, 0.5, 0.98])
+def test_a_fresh_network_is_the_best_linear_guess(scale: int, sigma: float) -> None:
+    """Least squares of noise - data on the state, over independent draws of unit variance (to 0.03)."""
+    data, noise = latents(frames=16, seed=1), latents(frames=16, seed=2)
+    state = (1 - sigma) * data + sigma * noise
+    slope = ((noise - data) * state).sum() / state.square().sum()
+    guess = run(network(is_fresh=True), state, sigma=sigma, scale=scale)
+    assert torch.allclose(guess, guess.flatten()[0] / state.flatten()[0] * state, atol=1e-5)
+    assert float(guess.flatten()[0] / state.flatten()[0]) == pytest.approx(float(slope), abs=0.03)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_the_copy_that_pads_an_odd_clip_is_not_returned(scale: int) -> None:
+    x = latents(frames=5)
+    padded = torch.cat([x, x[:, :, -1:]], dim=2)
+    assert torch.allclose(
+        run(network(), x, scale=scale), run(network(), padded, scale=scale)[:, :, :5], atol=1e-5
+    )
+
+
+@SCALES
+@pytest.mark.parametrize("frame", [0, 1, 4])
+def test_a_given_frame_is_marked(scale: int, frame: int) -> None:
+    given = torch.zeros(2, 5, dtype=torch.bool)
+    unmarked = run(network(), latents(), scale=scale, given=given)
+    assert torch.equal(unmarked, run(network(), latents(), scale=scale))
+    given[:, frame] = True
+    assert not torch.equal(unmarked, run(network(), latents(), scale=scale, given=given))
+
+
+@SCALES
+def test_a_motion_score_below_zero_is_not_said(scale: int) -> None:
+    unsaid = run(network(), latents(), scale=scale)
+    assert torch.equal(
+        run(network(), latents(), scale=scale, motion_score=torch.tensor([-1.0, -1.0])), unsaid
+    )
+    said = run(network(), latents(), scale=scale, motion_score=torch.tensor([-1.0, 4.0]))
+    assert torch.equal(said[0], unsaid[0])
+    assert not torch.equal(said[1], unsaid[1])
+
+
+@SCALES
+@torch.no_grad()
+def test_conditions_that_start_at_zero_leave_a_fresh_network_as_it_is(scale: int) -> None:
+    """Adding given-frame marks or a motion score to a network that knows neither changes nothing."""
+    made = network()
+    for scale_parts in made.scales:
+        scale_parts.given.zero_()
+    for parameter in made.motion_mlp[-1].parameters():
+        parameter.zero_()
+    plain = run(made, latents(), scale=scale)
+    given = torch.tensor([[True, False, False, False, True]] * 2)
+    asked = run(made, latents(), scale=scale, given=given, motion_score=torch.tensor([2.0, 8.0]))
+    assert torch.equal(asked, plain)
+
+
+@SCALES
+@torch.no_grad()
+def test_motion_channels_with_zero_rows_leave_appearance_as_it_is(scale: int) -> None:
+    """VideoJAM's conversion: zero rows for the new inputs, whatever motion they then hold."""
+    made = network()
+    patch = made.scales[scale - 1]
+    size = patch.embed.in_features // 32
+    patch.embed.weight.view(32, 32, size)[:, 16:] = 0  # values are ordered channel first
+    other = torch.cat([latents()[:, :16], latents(seed=5)[:, 16:]], dim=1)
+    first, second = (run(made, x, scale=scale)[:, :16] for x in (latents(), other))
+    assert torch.equal(first, second)

@@ -1,0 +1,75 @@
+"""Scenes as latents: what the cast covers, mirror images, and shards that belong to one autoencoder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backend.models.kinora.autoencoder import VideoAutoencoder
+from backend.training.flow_colours import flow_to_rgb, rgb_to_flow
+from backend.training.latents import encode_all, latent_cover, load_latents, mirrored_flow
+from backend.training.scenes import SCENES_PER_SHARD, fill, load_shard
+
+CPU = torch.device("cpu")
+
+
+def test_cover_is_the_share_of_a_latents_pixels() -> None:
+    mask = torch.zeros(1, 5, 16, 16, dtype=torch.bool)
+    mask[0, 0, :8, :8] = True  # all of the first frame's first latent
+    mask[0, 1:3, 8:, 8:] = True  # half of the frames of a later one
+    mask[0, 4, 0, 0] = True  # one pixel of 4 x 64
+    cover = latent_cover(mask)
+    assert cover.shape == (1, 2, 2, 2)
+    assert cover[0, 0].tolist() == [[1, 0], [0, 0]]
+    assert cover[0, 1].tolist() == [[1 / 256, 0], [0, 0.5]]
+
+
+def test_mirrored_flow_is_that_of_the_mirrored_scene() -> None:
+    """Exact but for the rounding of colours to 8 bits."""
+    flow = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0)) * 0.1
+    pictures = ((flow_to_rgb(flow) + 1) * 127.5).round().to(torch.uint8)[:-1]
+    mirrored = mirrored_flow(pictures.transpose(0, 1)[None])[0].transpose(0, 1)
+    expected = flow.flip(-1) * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1)
+    back = rgb_to_flow(mirrored.float() / 127.5 - 1)
+    assert (back - expected).abs().max() < 0.02
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Scenes, latents and the autoencoder that made them."""
+    root = tmp_path_factory.mktemp("latents")
+    fill(root / "scenes", first=1000, count=1, side=16, num_frames=5)
+    small = VideoAutoencoder(
+        quarter_width=8, eighth_width=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1), head_width=4
+    )
+    small.save_pretrained(root / "vae")
+    encode_all(root / "scenes", root / "latents", vae_folder=root / "vae", device=CPU)
+    return root / "scenes", root / "latents", root / "vae"
+
+
+def test_a_shard_holds_every_scene_and_its_mirror_image(folders: tuple[Path, Path, Path]) -> None:
+    scenes, latents, _ = folders
+    shard, clips = load_shard(scenes / "001000.npz"), load_latents(latents)
+    assert len(clips) == 2 * SCENES_PER_SHARD
+    assert clips.appearance.shape == clips.motion.shape == (2 * SCENES_PER_SHARD, 16, 2, 2, 2)
+    assert torch.equal(clips.cover[:SCENES_PER_SHARD], latent_cover(shard.cast).half())
+    assert torch.equal(clips.cover[SCENES_PER_SHARD:], clips.cover[:SCENES_PER_SHARD].flip(-1))
+    assert torch.equal(clips.motion_scores[SCENES_PER_SHARD:], clips.motion_scores[:SCENES_PER_SHARD])
+
+
+def test_latents_of_another_autoencoder_are_made_anew(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    scenes, _, vae = folders
+    target = tmp_path / "latents"
+    target.mkdir()
+    np.savez(target / "000001.npz", appearance=np.zeros(1))
+    (target / "autoencoder.sha256").write_text("another")
+    encode_all(scenes, target, vae_folder=vae, device=CPU)
+    assert sorted(path.name for path in target.glob("*.npz")) == ["001000.npz"]
+
+
+def test_without_latents_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="encode scenes first"):
+        load_latents(tmp_path)
