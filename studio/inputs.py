@@ -54,13 +54,7 @@ def build_inputs(api: Api) -> Inputs:
         )
     shape = _shape(spec)
     is_motion_asked, motion = _motion(spec)
-    preset = gr.Radio(
-        [(label, name) for name, label in zip(PRESETS, ("Fast", "Balanced", "Best"), strict=True)],
-        value=DEFAULTS.preset,
-        label="Quality",
-        elem_id="preset",
-        elem_classes="segments",
-    )
+    preset = _quality()
     prediction = own_html(PREDICTION, "", elem_id="prediction")
     variations = gr.Radio(
         OFFERED_VARIATIONS, value=1, label="Variations", elem_id="variations", elem_classes="segments"
@@ -69,10 +63,10 @@ def build_inputs(api: Api) -> Inputs:
     notice = own_html(NOTICE, "", elem_id="notice")
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         seed, random_seed, reuse_seed = _seed()
-        strength = _strength(spec)
+        steering = {**_guidance(spec), **_sampling()}
     fields = {"prompt": prompt, "negative_prompt": negative_prompt, **shape, **picture_names}
     return Inputs(
-        fields={**fields, "motion_score": motion, "preset": preset, "seed": seed, **strength},
+        fields={**fields, "motion_score": motion, "preset": preset, "seed": seed, **steering},
         prompt=prompt,
         variations=variations,
         generate=generate,
@@ -84,6 +78,17 @@ def build_inputs(api: Api) -> Inputs:
         pictures=pictures,
         is_motion_asked=is_motion_asked,
         prediction=prediction,
+    )
+
+
+def _quality() -> gr.Radio:
+    """Return the choice of a preset."""
+    return gr.Radio(
+        [(label, name) for name, label in zip(PRESETS, ("Fast", "Balanced", "Best"), strict=True)],
+        value=DEFAULTS.preset,
+        label="Quality",
+        elem_id="preset",
+        elem_classes="segments",
     )
 
 
@@ -168,9 +173,9 @@ def _seed() -> tuple[gr.Textbox, gr.Button, gr.Button]:
     return seed, random_seed, reuse_seed
 
 
-def _strength(spec: EngineSpec) -> dict[str, Component]:
-    """Return the inputs for how a clip is steered and how much work goes into it, by request field."""
-    guidance = gr.Slider(
+def _guidance(spec: EngineSpec) -> dict[str, Component]:
+    """Return the inputs for what a clip is steered by and how much, by request field."""
+    text = gr.Slider(
         *_limits("guidance_scale"),
         DEFAULTS.guidance_scale,
         step=0.5,
@@ -178,14 +183,14 @@ def _strength(spec: EngineSpec) -> dict[str, Component]:
         info="Higher follows your words more closely; too high makes colours harsh and motion stiff.",
         elem_id="guidance",
     )
-    image_guidance = gr.Textbox(
+    image = gr.Textbox(
         label="Image guidance",
         placeholder="like text",
         info="How closely to keep to the given images; lower lets them move more freely.",
         elem_id="image-guidance",
         visible="given_frames" in spec.capabilities,
     )
-    motion_guidance = gr.Slider(
+    motion = gr.Slider(
         *_limits("motion_guidance_scale"),
         DEFAULTS.motion_guidance_scale,
         step=0.5,
@@ -201,6 +206,16 @@ def _strength(spec: EngineSpec) -> dict[str, Component]:
         elem_id="negative-motion",
         visible="motion_score" in spec.capabilities,
     )
+    return {
+        "guidance_scale": text,
+        "image_guidance_scale": image,
+        "motion_guidance_scale": motion,
+        "negative_motion_score": negative_motion,
+    }
+
+
+def _sampling() -> dict[str, Component]:
+    """Return the inputs for how a clip is sampled, by request field."""
     steps = gr.Textbox(
         label="Steps",
         placeholder="as the quality says",
@@ -215,14 +230,7 @@ def _strength(spec: EngineSpec) -> dict[str, Component]:
         elem_id="renormalisation",
         elem_classes="segments",
     )
-    return {
-        "guidance_scale": guidance,
-        "image_guidance_scale": image_guidance,
-        "motion_guidance_scale": motion_guidance,
-        "negative_motion_score": negative_motion,
-        "num_inference_steps": steps,
-        "renormalisation": renormalisation,
-    }
+    return {"num_inference_steps": steps, "renormalisation": renormalisation}
 
 
 def own_html(template: str, value: Any = None, *, js_on_load: str | None = None, **options: Any) -> gr.HTML:

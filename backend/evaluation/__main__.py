@@ -78,6 +78,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if not (_ASSETS / "verifier" / "config.json").exists():
+        print(
+            "The verifier is missing; train it with: python launcher.py train verifier --minutes 10",
+            file=sys.stderr,
+        )
+        return 1
     try:
         engine = load_engine("kinora-pocket", weights_dir=load_settings().weights_dir, device=options.device)
     except StudioError as exc:

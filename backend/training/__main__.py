@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch-size", type=int, nargs="+", help="clips per step; base: at each patch size, fine to coarse"
     )
+    parser.add_argument(
+        "--crops", type=int, nargs=2, default=(0, 0), help="base: clips per step cut around their cast"
+    )
     parser.add_argument("--side", type=int, default=128, choices=(64, 128), help="base: picture size")
     parser.add_argument("--frames", type=int, default=33, help="base: frames per clip, 4n + 1")
     parser.add_argument(
@@ -149,6 +152,7 @@ def _prepare_base(options: argparse.Namespace, device: torch.device) -> Iterator
         family=options.out,
         device=device,
         batch_sizes=_batch_sizes(options),
+        crop_sizes=tuple(options.crops),
         compile_network=not options.no_compile,
         is_continued=_published(options, "transformer") is not None,
     )

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from backend.models.kinora.autoencoder import VideoAutoencoder
+from backend.models.kinora.autoencoder import ENCODER_PARTS, VideoAutoencoder
 from backend.training import clips
 from backend.training.publish import load_published, save_half
 from backend.training.scenes import load_shard
@@ -22,7 +22,6 @@ from backend.training.scenes import load_shard
 _KL_WEIGHT = 3e-5
 _HELD_OUT_SEED = 7
 _CLIP_LENGTHS = (9, 17, 33)
-_ENCODER = ("stem_first", "stem_group", "encoder_quarter", "down", "encoder_eighth", "to_moments")
 
 
 class AutoencoderRecipe:
@@ -45,7 +44,7 @@ class AutoencoderRecipe:
         self.model = VideoAutoencoder() if published is None else load_published(VideoAutoencoder, published)
         # torch's stubs do not know memory_format
         nn.Module.to(self.model, device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for name in _ENCODER if keep_latents else ():
+        for name in ENCODER_PARTS if keep_latents else ():
             getattr(self.model, name).requires_grad_(False)
         self._cache, self._device, self._batch_size = cache, device, batch_size
         self._scenes = [] if scenes is None else sorted(scenes.glob("*.npz"))

@@ -9,7 +9,7 @@ sixteenth of the picture and is most of what a prompt is about: its latents weig
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from backend.evaluation.prompts import PROMPT_CASES
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.models.kinora.text_encoder import TextEncoder
-from backend.models.kinora.transformer import PatchScale, VideoTransformer
+from backend.models.kinora.transformer import PatchScale, VideoTransformer, Window
 from backend.training.latents import LatentClips
 from backend.training.objectives import (
     NOTHING_HIDDEN,
@@ -34,13 +35,17 @@ from backend.training.objectives import (
 from backend.training.publish import load_published, save_half, seal
 from backend.training.world.captions import caption
 
-SHIFTS = {1: 1.5, 2: 3.0, 3: 6.0}
-"""Shift of the sigmas drawn at each scale: the coarser the patch, the earlier in sampling it is used."""
+SHIFTS = {1: 0.8, 2: 2.5, 3: 6.0}
+"""Shift of the sigmas drawn at each scale: the coarser the patch, the earlier in sampling it is used.
+
+Lumina-Video takes 2, 4 and 8; a few thousand clips at the finest scale go further where it is used, late.
+"""
 _TEXT_LENGTH = 40
 _HELD_OUT = 128
 _MEASURED = 64
 _MOTION_WEIGHT = 1.0
 _CAST_WEIGHT = 6.0
+_CUT_STEP = 2  # latents; cuts begin where patches of whole pictures do
 _SHEET_STEPS = 24
 _SHEET_GUIDANCE = 4.0
 _SHEET_SCALES = ((0.85, 3), (0.6, 2), (0.0, 1))  # scale down to which sigma
@@ -49,7 +54,7 @@ _SHEET_SCALES = ((0.85, 3), (0.6, 2), (0.0, 1))  # scale down to which sigma
 @dataclass(frozen=True)
 class BaseBatch:
     """Clips of one scale: latents (B, 32, F, H, W); weights (B, 1, F, H, W) of the loss; motion_scores (B,);
-    captions; what is hidden; sigmas (B,); noise."""
+    captions; what is hidden; sigmas (B,); noise; where they were cut out, None if they are whole."""
 
     scale: int
     latents: Tensor
@@ -59,9 +64,33 @@ class BaseBatch:
     draw: Draw
     sigmas: Tensor
     noise: Tensor
+    window: Window | None
 
 
-def _start_untrained_scales(transformer: VideoTransformer) -> None:
+def cut_out(batch: BaseBatch, generator: torch.Generator) -> BaseBatch:
+    """Return `batch` cut to half its height and width, each clip around a random part of its cast."""
+    height, width = batch.latents.shape[3:]
+    size = (height // 2, width // 2)
+    cast = (batch.weights - 1).mean(dim=(1, 2))  # (B, H, W)
+    shares = functional.avg_pool2d(cast.unsqueeze(1), size, stride=_CUT_STEP)[:, 0]
+    chances = shares.flatten(1) + 1e-4
+    picked = torch.multinomial(chances / chances.sum(1, keepdim=True), 1, generator=generator)[:, 0]
+    corners = torch.stack([picked // shares.shape[2], picked % shares.shape[2]], dim=1) * _CUT_STEP
+
+    def cut(values: Tensor) -> Tensor:
+        rows = zip(values, corners.tolist(), strict=True)
+        return torch.stack([v[..., top : top + size[0], left : left + size[1]] for v, (top, left) in rows])
+
+    return replace(
+        batch,
+        latents=cut(batch.latents),
+        weights=cut(batch.weights),
+        noise=cut(batch.noise),
+        window=Window(corners, (height, width)),
+    )
+
+
+def start_untrained_scales(transformer: VideoTransformer) -> None:
     """Let every scale that was never trained start from the next coarser one, if that was."""
     scales = [each for each in transformer.scales if isinstance(each, PatchScale)]
     for finer, coarser in zip(scales[-2::-1], scales[:0:-1], strict=True):
@@ -79,37 +108,42 @@ class BaseRecipe:
         family: Path,
         device: torch.device,
         batch_sizes: Sequence[int] = (4, 8, 48),
+        crop_sizes: Sequence[int] = (0, 0),
         compile_network: bool = True,
         is_continued: bool = False,
     ) -> None:
         """family: folder of the published autoencoder and text encoder, and where the transformer goes.
 
-        batch_sizes: clips a step at scales 1, 2 and 3; none where 0. is_continued: start from the published
-        transformer, not from a fresh one.
+        batch_sizes: clips a step at scales 1, 2 and 3; none where 0. crop_sizes: more clips a step at scales
+        1 and 2, cut around their cast, where detail is hard and costs a quarter. is_continued: start from
+        the published transformer, not from a fresh one.
         """
         transformer = (
             load_published(VideoTransformer, family / "transformer") if is_continued else VideoTransformer()
         )
         self.model = transformer.to(device)
-        _start_untrained_scales(transformer)
+        start_untrained_scales(transformer)
         for block in transformer.blocks if compile_network else ():
             block.compile(dynamic=False)  # one by one: they share their code, so one is compiled per scale
         self._text_encoder = load_published(TextEncoder, family / "text_encoder").to(device).eval()
         self._clips, self._family, self._device, self._drops = clips, family, device, Drops()
         self._batch_sizes = {scale: size for scale, size in enumerate(batch_sizes, start=1) if size}
+        self._parts = [(scale, size, False) for scale, size in self._batch_sizes.items()]
+        self._parts += [(scale, size, True) for scale, size in enumerate(crop_sizes, start=1) if size]
 
     def batches(self, *, start_step: int) -> Iterator[list[BaseBatch]]:
-        """Yield one batch per scale, of different clips."""
+        """Yield the parts of each step, of different clips."""
         rng = np.random.default_rng(start_step)
         generator = torch.Generator().manual_seed(start_step)
         words = random.Random(start_step)
-        size = sum(self._batch_sizes.values())
+        size = sum(count for _, count, _ in self._parts)
         while True:
             order = rng.permutation(len(self._clips) - _HELD_OUT) + _HELD_OUT
             for start in range(0, len(order) - size + 1, size):
                 rows, parts = order[start : start + size].tolist(), []
-                for scale, count in self._batch_sizes.items():
-                    parts.append(self._batch(rows[:count], scale, self._drops, generator, words))
+                for scale, count, is_cut in self._parts:
+                    part = self._batch(rows[:count], scale, self._drops, generator, words)
+                    parts.append(cut_out(part, generator) if is_cut else part)
                     rows = rows[count:]
                 yield parts
 
@@ -119,8 +153,9 @@ class BaseRecipe:
         for part in batch:
             appearance, motion = self._losses(part)
             losses.append(appearance + _MOTION_WEIGHT * motion)
-            figures[f"appearance_{part.scale}"] = float(appearance.detach())
-            figures[f"motion_{part.scale}"] = float(motion.detach())
+            name = f"{part.scale}" if part.window is None else f"{part.scale}_cut"
+            figures[f"appearance_{name}"] = float(appearance.detach())
+            figures[f"motion_{name}"] = float(motion.detach())
         return torch.stack(losses).mean(), figures | {"samples": sum(len(part.captions) for part in batch)}
 
     def _losses(self, batch: BaseBatch) -> tuple[Tensor, Tensor]:
@@ -190,6 +225,7 @@ class BaseRecipe:
             draw=draw,
             sigmas=draw_sigmas(len(rows), shift=SHIFTS[scale], generator=generator),
             noise=torch.randn(latents.shape, generator=generator),
+            window=None,
         )
 
     def _predict(self, batch: BaseBatch) -> tuple[Tensor, Tensor]:
@@ -212,6 +248,7 @@ class BaseRecipe:
                 scale=batch.scale,
                 motion_score=batch.motion_scores.to(self._device),
                 given=given,
+                window=batch.window,
             )
         return predicted, noise - data
 

@@ -3,8 +3,8 @@
     python -m backend.training.latents SCENES LATENTS --vae FOLDER      encodes every shard not there yet
 
 A latent shard holds each scene and its mirror image: appearance and motion latents (N, 16, F, H, W) float16,
-how much of each latent the cast covers, motion scores and attributes. Shards belong to one autoencoder: a
-folder carries its checksum.
+how much of each latent the cast covers, motion scores and attributes. Shards belong to one encoder: a
+folder carries the checksum of its weights.
 """
 
 import argparse
@@ -19,7 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
+from backend.models.kinora.autoencoder import (
+    ENCODER_PARTS,
+    FRAMES_PER_LATENT,
+    SPATIAL_FACTOR,
+    VideoAutoencoder,
+)
 from backend.training.scenes import attributes_from, load_shard, mirrored
 from backend.training.world.captions import CaptionAttributes
 
@@ -77,21 +82,28 @@ def load_latents(folder: Path) -> LatentClips:
 
 
 def encode_all(scenes: Path, latents: Path, *, vae_folder: Path, device: torch.device) -> None:
-    """Encode every shard of `scenes` into `latents`; forget latents of another autoencoder."""
+    """Encode every shard of `scenes` into `latents`; forget latents of another encoder."""
     latents.mkdir(parents=True, exist_ok=True)
-    weights = vae_folder / "diffusion_pytorch_model.safetensors"
-    checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
-    mark = latents / "autoencoder.sha256"
+    vae = VideoAutoencoder.from_pretrained(vae_folder, use_safetensors=True).float()
+    vae.to(device, memory_format=torch.channels_last).eval()
+    checksum, mark = encoder_sha256(vae), latents / "encoder.sha256"
     if not mark.exists() or mark.read_text() != checksum:
         for stale in latents.glob("*.npz"):
             stale.unlink()
         mark.write_text(checksum)
-    vae = VideoAutoencoder.from_pretrained(vae_folder, use_safetensors=True).float()
-    vae.to(device, memory_format=torch.channels_last).eval()
     for source in sorted(scenes.glob("*.npz")):
         target = latents / source.name
         if not target.exists():
             encode_shard(source, target, vae=vae, device=device)
+
+
+def encoder_sha256(vae: VideoAutoencoder) -> str:
+    """Return a digest of all that decides the latents of `vae`: its encoder and their statistics."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(vae.state_dict().items()):
+        if name.startswith((*ENCODER_PARTS, "latent_")):
+            digest.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def latent_cover(mask: Tensor) -> Tensor:

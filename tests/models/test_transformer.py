@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.models.kinora.transformer import PATCH_SIZES, VideoTransformer
+from backend.models.kinora.transformer import PATCH_SIZES, VideoTransformer, Window
 
 SCALES = pytest.mark.parametrize("scale", [1, 2, 3])
 
@@ -104,6 +104,25 @@ def test_a_given_frame_is_marked(scale: int, frame: int) -> None:
     assert torch.equal(unmarked, run(network(), latents(), scale=scale))
     given[:, frame] = True
     assert not torch.equal(unmarked, run(network(), latents(), scale=scale, given=given))
+
+
+@SCALES
+def test_a_window_over_the_whole_picture_is_no_window(scale: int) -> None:
+    whole = Window(torch.zeros(2, 2, dtype=torch.long), (8, 12))
+    assert torch.equal(
+        run(network(), latents(), scale=scale, window=whole), run(network(), latents(), scale=scale)
+    )
+
+
+def test_tokens_of_a_window_have_the_places_they_have_in_the_whole() -> None:
+    made = network()
+    window = Window(torch.tensor([[2, 4], [0, 6]]), (8, 12))
+    whole = made._grid(torch.Size((2, 32, 3, 8, 12)), (1, 2, 2), None, torch.device("cpu"))
+    cut = made._grid(torch.Size((2, 32, 3, 4, 6)), (1, 2, 2), window, torch.device("cpu"))
+    for axis in range(3):
+        places = whole[axis].view(3, 4, 6)
+        assert torch.allclose(cut[axis][0].view(3, 2, 3), places[:, 1:3, 2:5])
+        assert torch.allclose(cut[axis].expand(2, -1)[1].view(3, 2, 3), places[:, 0:2, 3:6])
 
 
 @SCALES

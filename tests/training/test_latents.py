@@ -8,7 +8,13 @@ import torch
 
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.training.flow_colours import flow_to_rgb, rgb_to_flow
-from backend.training.latents import encode_all, latent_cover, load_latents, mirrored_flow
+from backend.training.latents import (
+    encode_all,
+    encoder_sha256,
+    latent_cover,
+    load_latents,
+    mirrored_flow,
+)
 from backend.training.scenes import SCENES_PER_SHARD, fill, load_shard
 
 CPU = torch.device("cpu")
@@ -65,9 +71,21 @@ def test_latents_of_another_autoencoder_are_made_anew(
     target = tmp_path / "latents"
     target.mkdir()
     np.savez(target / "000001.npz", appearance=np.zeros(1))
-    (target / "autoencoder.sha256").write_text("another")
+    (target / "encoder.sha256").write_text("another")
     encode_all(scenes, target, vae_folder=vae, device=CPU)
     assert sorted(path.name for path in target.glob("*.npz")) == ["001000.npz"]
+
+
+def test_latents_outlive_a_new_decoder(folders: tuple[Path, Path, Path]) -> None:
+    _, _, vae = folders
+    before = VideoAutoencoder.from_pretrained(vae)
+    after = VideoAutoencoder.from_pretrained(vae)
+    with torch.no_grad():
+        after.to_pixels.weight.add_(1)
+    assert encoder_sha256(after) == encoder_sha256(before)
+    with torch.no_grad():
+        after.to_moments.weight.add_(1)
+    assert encoder_sha256(after) != encoder_sha256(before)
 
 
 def test_without_latents_it_says_what_to_do(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 FRAMES_PER_LATENT = 4
 SPATIAL_FACTOR = 8
+ENCODER_PARTS = ("stem_first", "stem_group", "encoder_quarter", "down", "encoder_eighth", "to_moments")
+"""The modules that decide what latents are; the others only decode them."""
 _STEM = 4  # pixels folded into channels by the stem
 _HEAD = 2  # pixels unfolded by each of the two shuffles of the head
 

@@ -20,6 +20,7 @@ Where we differ, and why:
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -54,7 +55,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Return `x` (B, H, N, D), channel pairs (i, i + D / 2) turned by angles, as cos and sin (N, D / 2)."""
+    """Return `x` (B, H, N, D), pairs (i, i + D / 2) turned by angles: cos and sin (1 or B, 1, N, D / 2)."""
     cos, sin = (a.to(x.dtype) for a in angles)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
@@ -114,6 +115,14 @@ class Block(nn.Module):
         gate = self.text_gate.tanh().view(1, -1, 1, 1).to(v.dtype)
         mixed = attend(rotate(q, angles), rotate(k, angles), v) + gate * attend(q, text_k, text_v, text_bias)
         return self.to_out(mixed.transpose(1, 2).flatten(2))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where latents were cut out: `corners` (B, 2), top and left, in pictures of `whole` (H, W) latents."""
+
+    corners: Tensor
+    whole: tuple[int, int]
 
 
 class PatchScale(nn.Module):
@@ -210,12 +219,14 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         scale: int = 1,
         motion_score: Tensor | None = None,
         given: Tensor | None = None,
+        window: Window | None = None,
     ) -> Tensor:
         """Return velocities of the shape of `hidden_states` (B, 2 C, F, H, W), float32.
 
         timestep: sigma in [0, 1] (B,). encoder_hidden_states (B, L, Dt) with mask (B, L). scale: 1, 2 or 3,
         the patch size; H and W are multiples of its rows and columns. motion_score (B,): Lumina's score,
         negative or None for "not said". given (B, F): clean latent frames, whose velocities mean nothing.
+        window: where in whole pictures the latents were cut out; None if they are whole.
         """
         patch = self.scales[scale - 1]
         assert isinstance(patch, PatchScale)
@@ -224,7 +235,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         padded = torch.cat([hidden_states, hidden_states[:, :, frames - missing :]], dim=2)
         if given is not None:
             given = functional.pad(given, (0, missing))
-        grid = self._grid(padded.shape, patch.patch_size, padded.device)
+        grid = self._grid(padded.shape, patch.patch_size, window, padded.device)
         x = patch.to_tokens(padded, given) + self.place(_place_features(grid))
         condition = self._condition(timestep, motion_score, encoder_hidden_states, encoder_attention_mask)
         text_bias = torch.where(encoder_attention_mask, 0.0, -1e4)[:, None, None, :]
@@ -248,17 +259,25 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return functional.silu(condition).unsqueeze(1)
 
     def _grid(
-        self, shape: torch.Size, patch_size: tuple[int, int, int], device: torch.device
+        self,
+        shape: torch.Size,
+        patch_size: tuple[int, int, int],
+        window: Window | None,
+        device: torch.device,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return time, row and column of every token (N,); rows and columns from the middle."""
+        """Return time, row and column of every token (1 or B, N); rows and columns from the middle."""
         pt, ph, pw = patch_size
         frames, height, width = shape[2:]
-        unit = self.rope_span / min(height, width)
+        whole_height, whole_width = (height, width) if window is None else window.whole
+        unit = self.rope_span / min(whole_height, whole_width)
         t = torch.arange(frames // pt, device=device) * pt + (pt - 1) / 2
-        y = ((torch.arange(height // ph, device=device) + 0.5) * ph - height / 2) * unit
-        z = ((torch.arange(width // pw, device=device) + 0.5) * pw - width / 2) * unit
-        times, rows, columns = (g.flatten() for g in torch.meshgrid(t, y, z, indexing="ij"))
-        return times, rows, columns
+        y = ((torch.arange(height // ph, device=device) + 0.5) * ph - whole_height / 2) * unit
+        z = ((torch.arange(width // pw, device=device) + 0.5) * pw - whole_width / 2) * unit
+        times, rows, columns = (g.flatten()[None] for g in torch.meshgrid(t, y, z, indexing="ij"))
+        if window is None:
+            return times, rows, columns
+        corners = window.corners.to(device) * unit
+        return times.expand(len(corners), -1), rows + corners[:, :1], columns + corners[:, 1:]
 
 
 def _linear_guess(sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -276,20 +295,20 @@ def _mlp(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs), nn.SiLU(), nn.Linear(outputs, outputs))
 
 
-def _place_features(positions: tuple[Tensor, ...]) -> Tensor:
-    """Return sines and cosines (1, N, 24) of time, row and column at four scales."""
-    rates = 0.25 * 2.0 ** torch.arange(_PLACE_FREQUENCIES, device=positions[0].device)
-    angles = torch.cat([p[:, None] * rates for p in positions], dim=-1)
-    return torch.cat([angles.sin(), angles.cos()], dim=-1).unsqueeze(0)
+def _place_features(grid: tuple[Tensor, ...]) -> Tensor:
+    """Return sines and cosines (1 or B, N, 24) of time, row and column at four scales."""
+    rates = 0.25 * 2.0 ** torch.arange(_PLACE_FREQUENCIES, device=grid[0].device)
+    angles = torch.cat([positions.unsqueeze(-1) * rates for positions in grid], dim=-1)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-def _rope_angles(grid: tuple[Tensor, Tensor, Tensor], head_width: int) -> tuple[Tensor, Tensor]:
-    """Return cos and sin (N, D / 2): 2/8 of the pairs turn with time, 3/8 with rows, 3/8 with columns."""
+def _rope_angles(grid: tuple[Tensor, ...], head_width: int) -> tuple[Tensor, Tensor]:
+    """Return cos and sin (1 or B, 1, N, D / 2): 2/8 turn with time, 3/8 with rows, 3/8 with columns."""
     pairs = head_width // 2
     counts = (pairs // 4, (pairs - pairs // 4) // 2, pairs - pairs // 4 - (pairs - pairs // 4) // 2)
     parts = []
     for positions, count in zip(grid, counts, strict=True):
         rates = _ROPE_BASE ** (-torch.arange(count, device=positions.device) / count)
-        parts.append(positions[:, None] * rates * (math.pi / 2))
-    angles = torch.cat(parts, dim=-1)
+        parts.append(positions.unsqueeze(-1) * rates * (math.pi / 2))
+    angles = torch.cat(parts, dim=-1).unsqueeze(1)
     return angles.cos(), angles.sin()

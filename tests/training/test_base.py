@@ -1,0 +1,112 @@
+"""The base recipe on random latents: what a step is made of, and what its loss looks at."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from backend.models.kinora.text_encoder import TextEncoder
+from backend.models.kinora.transformer import VideoTransformer
+from backend.training.base import BaseBatch, BaseRecipe, cut_out, start_untrained_scales
+from backend.training.latents import LatentClips
+from backend.training.objectives import NOTHING_HIDDEN, draw_conditions
+from backend.training.world.captions import CaptionAttributes
+from backend.training.world.scene import ObjectWords
+
+COUNT, FRAMES, SIDE = 140, 3, 8
+BALL = CaptionAttributes((ObjectWords("ball", "red", "plain", "still", "medium"),), None, "sea", "static")
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> BaseRecipe:
+    family = tmp_path_factory.mktemp("family")
+    TextEncoder(num_layers=1, num_buckets=64).save_pretrained(family / "text_encoder")
+    shape = (COUNT, 16, FRAMES, SIDE, SIDE)
+    clips = LatentClips(
+        appearance=random(*shape).half(),
+        motion=random(*shape, seed=1).half(),
+        cover=torch.zeros(COUNT, FRAMES, SIDE, SIDE).half(),
+        motion_scores=torch.ones(COUNT),
+        attributes=[BALL] * COUNT,
+    )
+    return BaseRecipe(
+        clips,
+        family=family,
+        device=torch.device("cpu"),
+        batch_sizes=(1, 2, 3),
+        crop_sizes=(2, 1),
+        compile_network=False,
+    )
+
+
+def test_a_step_has_every_scale_and_the_cuts(recipe: BaseRecipe) -> None:
+    parts = next(recipe.batches(start_step=0))
+    assert [(part.scale, len(part.captions), part.window is not None) for part in parts] == [
+        (1, 1, False),
+        (2, 2, False),
+        (3, 3, False),
+        (1, 2, True),
+        (2, 1, True),
+    ]
+    assert [part.latents.shape[3] for part in parts] == [SIDE, SIDE, SIDE, SIDE // 2, SIDE // 2]
+
+
+def test_a_step_gives_a_loss_with_a_figure_for_each_part(recipe: BaseRecipe) -> None:
+    loss, figures = recipe.loss(next(recipe.batches(start_step=0)))
+    loss.backward()
+    names = {
+        f"{half}_{part}" for half in ("appearance", "motion") for part in ("1", "2", "3", "1_cut", "2_cut")
+    }
+    assert set(figures) == names | {"samples"}
+    assert math.isfinite(loss.item())
+    assert all(scale.final.weight.grad is not None for scale in recipe.model.scales)
+
+
+def test_held_out_clips_are_never_trained_on(recipe: BaseRecipe) -> None:
+    """128 of 140 are held out, so every step draws from the same twelve."""
+    trained = recipe._clips.appearance[128:].float()
+    for part in next(recipe.batches(start_step=1)):
+        if part.window is None:
+            for clip in part.latents[:, :16]:
+                assert any(torch.equal(clip, other) for other in trained)
+
+
+def batch(weights: Tensor) -> BaseBatch:
+    count = len(weights)
+    drawn = draw_conditions(count, FRAMES, drops=NOTHING_HIDDEN, generator=torch.Generator())
+    places = torch.arange(SIDE * SIDE).view(1, 1, 1, SIDE, SIDE).float().expand(count, 32, FRAMES, -1, -1)
+    scores, sigmas = torch.zeros(count), torch.zeros(count)
+    return BaseBatch(1, places, weights, scores, [""] * count, drawn, sigmas, places.clone(), None)
+
+
+def test_a_cut_holds_its_cast_and_knows_its_corner() -> None:
+    weights = torch.ones(2, 1, FRAMES, SIDE, SIDE)
+    weights[0, ..., 6:, :2] = 7
+    weights[1, ..., :2, 6:] = 7
+    cut = cut_out(batch(weights), torch.Generator().manual_seed(0))
+    assert cut.window is not None and cut.window.whole == (SIDE, SIDE)
+    assert cut.weights.flatten(1).amax(1).tolist() == [7, 7]
+    top, left = cut.window.corners.unbind(1)
+    assert torch.equal(cut.latents[:, 0, 0, 0, 0], (top * SIDE + left).float())
+    assert torch.equal(cut.noise, cut.latents)
+    assert not (cut.window.corners % 2).any()
+
+
+def test_untrained_scales_start_from_the_next_coarser_one() -> None:
+    made = VideoTransformer(
+        width=32, num_layers=1, num_heads=2, mlp_width=48, text_width=16, condition_width=16
+    )
+    start_untrained_scales(made)
+    assert not any(scale.final.weight.any() for scale in made.scales)
+    torch.nn.init.normal_(made.scales[2].final.weight)
+    start_untrained_scales(made)
+    assert all(scale.final.weight.any() for scale in made.scales)
+    kept = made.scales[0].final.weight.clone()
+    torch.nn.init.normal_(made.scales[1].final.weight)
+    start_untrained_scales(made)
+    assert torch.equal(made.scales[0].final.weight, kept)
