@@ -45,6 +45,7 @@ _HELD_OUT = 128
 _MEASURED = 64
 _MOTION_WEIGHT = 1.0
 _CAST_WEIGHT = 6.0
+_FIRST_WEIGHT = 4.0  # the first latent is a whole frame: its errors show as much as those of four
 _CUT_STEP = 2  # latents; cuts begin where patches of whole pictures do
 _SHEET_STEPS = 24
 _SHEET_GUIDANCE = 4.0
@@ -71,7 +72,7 @@ def cut_out(batch: BaseBatch, generator: torch.Generator) -> BaseBatch:
     """Return `batch` cut to half its height and width, each clip around a random part of its cast."""
     height, width = batch.latents.shape[3:]
     size = (height // 2, width // 2)
-    cast = (batch.weights - 1).mean(dim=(1, 2))  # (B, H, W)
+    cast = (batch.weights[:, :, 1:] - 1).mean(dim=(1, 2))  # (B, H, W); groups have no other weight
     shares = functional.avg_pool2d(cast.unsqueeze(1), size, stride=_CUT_STEP)[:, 0]
     chances = shares.flatten(1) + 1e-4
     picked = torch.multinomial(chances / chances.sum(1, keepdim=True), 1, generator=generator)[:, 0]
@@ -216,10 +217,12 @@ class BaseRecipe:
             "" if hidden else caption(self._clips.attributes[row], rng=words)
             for row, hidden in zip(rows, draw.text.tolist(), strict=True)
         ]
+        weights = 1 + _CAST_WEIGHT * self._clips.cover[rows].float().unsqueeze(1)
+        weights[:, :, 0] *= _FIRST_WEIGHT
         return BaseBatch(
             scale=scale,
             latents=latents,
-            weights=1 + _CAST_WEIGHT * self._clips.cover[rows].float().unsqueeze(1),
+            weights=weights,
             motion_scores=torch.where(draw.motion_score, -1.0, self._clips.motion_scores[rows]),
             captions=captions,
             draw=draw,

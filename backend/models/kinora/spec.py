@@ -2,7 +2,8 @@
 
 from backend.models.engine import EngineSpec, PassCost, Preset
 
-_PATCHES = ((0.0, 3), (0.15, 2), (0.4, 1))
+# A high shift ends in one long step: details the network is not sure of come out smooth instead of as noise.
+_SHIFT = 16.0
 
 KINORA_POCKET = EngineSpec(
     name="kinora-pocket",
@@ -21,9 +22,9 @@ KINORA_POCKET = EngineSpec(
     folder="kinora-pocket",
     licence="Apache-2.0",
     presets={
-        "fast": Preset(12, 4.0, _PATCHES, text_until=0.6, motion_until=0.15),
-        "balanced": Preset(24, 4.0, _PATCHES, text_until=0.8, motion_until=0.15),
-        "quality": Preset(40, 4.0, ((0.0, 3), (0.1, 2), (0.25, 1)), motion_until=0.25),
+        "fast": Preset(12, _SHIFT, ((0.0, 3), (0.04, 2), (0.3, 1)), text_until=0.5, motion_until=0.05),
+        "balanced": Preset(24, _SHIFT, ((0.0, 3), (0.01, 2), (0.12, 1)), text_until=0.5, motion_until=0.1),
+        "quality": Preset(40, _SHIFT, ((0.0, 2), (0.05, 1)), text_until=0.7, motion_until=0.2),
     },
     # Attention takes 4 N² d n operations, the rest 2 N times the parameters of the trunk (8.4 million).
     pass_cost=PassCost({1: (4, 16, 16), 2: (8, 16, 16), 3: (8, 32, 32)}, pair_share=4 * 256 * 9 / 16.8e6),
@@ -31,5 +32,5 @@ KINORA_POCKET = EngineSpec(
         {"text_guidance", "given_frames", "motion_score", "motion_guidance", "motion_layer"}
     ),
     velocity_parts=2,
-    motion_score_range=(0.0, 60.0),
+    motion_score_range=(0.0, 40.0),
 )
