@@ -35,6 +35,8 @@ HERO = """
       <canvas role="img" width="1" height="1" aria-label="Preview of the clip being made"></canvas>
       <video playsinline loop muted preload="auto" aria-label="The clip"></video>
       <p class="veil" data-field="veil"></p>
+      <button type="button" class="quiet layers" data-action="layers" aria-pressed="false"
+        title="Show where the model sees things move (M)">Motion layer</button>
     </div>
     <div class="screen motion-layer">
       <canvas role="img" width="1" height="1" aria-label="Predicted motion of the clip being made"></canvas>
@@ -46,8 +48,6 @@ HERO = """
       <ul class="examples"></ul>
     </div>
   </div>
-  <button type="button" class="quiet layers" data-action="layers" aria-pressed="false"
-    title="Show where the model sees things move (M)">Motion layer</button>
   <div class="transport">
     <button type="button" class="quiet glyph" data-action="play" aria-label="Play">
       <svg viewBox="0 0 24 24" aria-hidden="true"><path class="is-play" d="M7 4v16l13-8z"/>

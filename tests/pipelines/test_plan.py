@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from backend.models.engine import Speed
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.pipelines.clip import make_clip
-from backend.pipelines.plan import given_frames, plan_for
+from backend.pipelines.plan import given_frames, plan_for, predicted_seconds
 from backend.requests import PRESETS, ClipRequest
 from tests.tiny_engine import SPEC, make
 
@@ -18,7 +19,7 @@ def request(**changes: Any) -> ClipRequest:
 
 
 @pytest.mark.parametrize(
-    ("preset", "guidance", "image", "motion"), product(PRESETS, (1.0, 4.0), (None, 2.0), (0.0, 3.0))
+    ("preset", "guidance", "image", "motion"), [*product(PRESETS, (1.0, 4.0), (None, 2.0), (0.0, 3.0))]
 )
 def test_counted_passes_are_those_of_every_step(
     preset: str, guidance: float, image: float | None, motion: float
@@ -52,10 +53,21 @@ def test_a_controls_without_meaning_for_an_engine_is_left_out() -> None:
 
 
 def test_seconds_follow_the_passes_of_each_scale() -> None:
-    plan = plan_for(request(), KINORA_POCKET)
-    counts = plan.passes_by_scale()
-    seconds = plan.sampling_seconds({1: 1.0, 2: 0.5, 3: 0.25})
-    assert seconds == pytest.approx(counts[1] + 0.5 * counts[2] + 0.25 * counts[3])
+    counts = plan_for(request(), KINORA_POCKET).passes_by_scale()
+    seconds = predicted_seconds(
+        request(), KINORA_POCKET, Speed({1: 1.0, 2: 0.5, 3: 0.25}, decode_seconds=2.0)
+    )
+    assert seconds == pytest.approx(counts[1] + 0.5 * counts[2] + 0.25 * counts[3] + 2)
+
+
+def test_longer_and_wider_clips_take_longer() -> None:
+    """Twice the pixels cost at least twice the time, since attention grows faster than that."""
+    speed = Speed({1: 1.0, 2: 0.5, 3: 0.25}, decode_seconds=2.0)
+    usual, long, wide = (
+        predicted_seconds(request(**changes), KINORA_POCKET, speed)
+        for changes in ({}, {"duration_seconds": 4.0}, {"aspect_ratio": "16:9"})
+    )
+    assert long > 1.8 * usual and wide > 224 / 128 * usual
 
 
 @pytest.mark.parametrize(
