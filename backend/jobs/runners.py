@@ -20,11 +20,9 @@ from backend.media.video import write_video
 from backend.models.engine import Engine, Speed
 from backend.pipelines.clip import Clip, ClipHooks, LatentCheckpoint, Pictures, make_clip
 from backend.pipelines.denoise import StepReport
-from backend.pipelines.plan import predicted_seconds
+from backend.pipelines.plan import OVERHEAD_SHARE, predicted_seconds
 from backend.requests import ClipRequest, inference_steps
 from backend.store.generations import Output
-
-OVERHEAD_SHARE = 0.05
 
 Results = tuple[tuple[Output, ...], dict[str, Any]]
 

@@ -57,7 +57,7 @@ class Speed:
     """How fast a machine runs an engine, for a clip of default length and size.
 
     pass_seconds: patch scale -> seconds of one forward pass of two that run together; decode_seconds: from
-    latents to frames.
+    latents to all that is decoded.
     """
 
     pass_seconds: dict[int, float]

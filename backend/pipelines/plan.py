@@ -16,6 +16,8 @@ from backend.models.engine import EngineSpec, Pass, Speed
 from backend.pipelines.schedules import Schedule, schedule
 from backend.requests import ClipRequest, inference_steps
 
+OVERHEAD_SHARE = 0.05
+"""How much of the time of sampling its previews and checkpoints may take."""
 NEGATIVE_MOTION_UNTIL = 0.05
 """t from which the negative motion score is the positive one (Lumina-Video's released settings)."""
 
@@ -68,6 +70,7 @@ def predicted_seconds(request: ClipRequest, spec: EngineSpec, speed: Speed) -> f
         / spec.pass_cost.of(**usual, scale=scale)
         for scale, count in plan_for(request, spec).passes_by_scale().items()
     )
+    sampling *= 1 + OVERHEAD_SHARE
     return sampling + speed.decode_seconds * math.prod(asked.values()) / math.prod(usual.values())
 
 

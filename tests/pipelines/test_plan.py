@@ -57,7 +57,8 @@ def test_seconds_follow_the_passes_of_each_scale() -> None:
     seconds = predicted_seconds(
         request(), KINORA_POCKET, Speed({1: 1.0, 2: 0.5, 3: 0.25}, decode_seconds=2.0)
     )
-    assert seconds == pytest.approx(counts[1] + 0.5 * counts[2] + 0.25 * counts[3] + 2)
+    sampling = counts[1] + 0.5 * counts[2] + 0.25 * counts[3]
+    assert seconds == pytest.approx(sampling * 1.05 + 2)  # previews may take a twentieth
 
 
 def test_longer_and_wider_clips_take_longer() -> None:
