@@ -48,6 +48,7 @@ class PassCost:
     def of(self, *, num_frames: int, width: int, height: int, scale: int) -> float:
         """Return the cost of a pass over a clip at `scale`."""
         frames, rows, columns = self.token_sizes[scale]
+        # The first latent holds one frame in the room of four.
         tokens = -(-(num_frames + 3) // frames) * -(-height // rows) * -(-width // columns)
         return tokens * (1 + self.pair_share * tokens)
 

@@ -54,15 +54,9 @@ def plan_for(request: ClipRequest, spec: EngineSpec) -> Plan:
 
 def predicted_seconds(request: ClipRequest, spec: EngineSpec, speed: Speed) -> float:
     """Return how long a loaded engine of that `speed` takes to sample and decode `request`."""
-    width, height = spec.sizes[request.aspect_ratio]
-    asked = {"num_frames": spec.num_frames(request.duration_seconds), "width": width, "height": height}
     fields = ClipRequest.model_fields
-    usual_width, usual_height = spec.sizes[fields["aspect_ratio"].default]
-    usual = {
-        "num_frames": spec.num_frames(fields["duration_seconds"].default),
-        "width": usual_width,
-        "height": usual_height,
-    }
+    asked = _extent(spec, request.duration_seconds, request.aspect_ratio)
+    usual = _extent(spec, fields["duration_seconds"].default, fields["aspect_ratio"].default)
     sampling = sum(
         count
         * speed.pass_seconds[scale]
@@ -72,6 +66,12 @@ def predicted_seconds(request: ClipRequest, spec: EngineSpec, speed: Speed) -> f
     )
     sampling *= 1 + OVERHEAD_SHARE
     return sampling + speed.decode_seconds * math.prod(asked.values()) / math.prod(usual.values())
+
+
+def _extent(spec: EngineSpec, duration_seconds: float, aspect_ratio: str) -> dict[str, int]:
+    """Return frames, width and height of a clip, as `PassCost.of` takes them."""
+    width, height = spec.sizes[aspect_ratio]
+    return {"num_frames": spec.num_frames(duration_seconds), "width": width, "height": height}
 
 
 def given_frames(request: ClipRequest, spec: EngineSpec) -> tuple[int, ...]:
