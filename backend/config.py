@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -17,12 +17,14 @@ class Settings:
     data_dir: database, outputs, previews, logs; created by the store, not here.
     weights_dir: folder with one folder per engine (`kinora-pocket/vae`, ...).
     device: "auto", "cpu", "cuda" or "mps"; resolved once, by the worker.
+    password: what other machines must know, where the studio answers any; empty for none.
     """
 
     data_dir: Path
     weights_dir: Path
     device: str = "auto"
     port: int = DEFAULT_PORT
+    password: str = field(default="", repr=False)
 
     @property
     def database_path(self) -> Path:
@@ -60,7 +62,10 @@ def load_settings(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Return settings from arguments, then KINORA_DATA, KINORA_WEIGHTS and KINORA_DEVICE, then defaults."""
+    """Return settings from arguments, then from the environment, then defaults.
+
+    The environment may have KINORA_DATA, KINORA_WEIGHTS, KINORA_DEVICE and KINORA_PASSWORD.
+    """
     env = os.environ if environment is None else environment
     data = data_dir or Path(env.get("KINORA_DATA") or platformdirs.user_data_dir("kinora", appauthor=False))
     weights = Path(env.get("KINORA_WEIGHTS") or Path(__file__).parent.parent / "assets" / "weights")
@@ -69,4 +74,5 @@ def load_settings(
         weights_dir=weights.expanduser().absolute(),
         device=device or env.get("KINORA_DEVICE") or "auto",
         port=DEFAULT_PORT if port is None else port,
+        password=env.get("KINORA_PASSWORD") or "",
     )

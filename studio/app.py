@@ -7,9 +7,12 @@ from pathlib import Path
 import gradio as gr
 from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.requests import Request
 
 from backend.api import Api
+from studio.door import hosts
 from studio.endpoints import add_endpoints
+from studio.entrance import Entrance
 from studio.guard import MAX_BODY_BYTES, Guard
 from studio.markup import HEADER
 from studio.routes import studio_routes
@@ -28,7 +31,7 @@ class Tab:
 TABS = (Tab("Create", create.build),)
 
 _ASSETS = Path(__file__).parent.parent / "assets"
-_STYLE_SHEETS = ("layout", "inputs", "hero", "takes")
+_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "takes")
 _MOUNT_HEADER = "import('/assets/js/header.js').then(({ mountHeader }) => mountHeader(element));"
 _HEAD = """
 <meta name="theme-color" content="#14151A">
@@ -38,6 +41,16 @@ _HEAD = """
   if (chosen) document.documentElement.dataset.theme = chosen;
 </script>
 """
+_MAX_QUEUED_EVENTS = 50  # of Gradio's own queue, which only programs use; clips wait in the database
+# What Gradio serves and the page does not use: pages for developers, fetching from other hosts, recording.
+_CLOSED = (
+    "openapi.json",
+    "deep_link",
+    "process_recording",
+    "proxy={rest:path}",
+    "file=http:{rest:path}",
+    "file=https:{rest:path}",
+)
 _TEMPORARY_FILES_SECONDS = (3600, 86400)  # how often uploads are looked through, and how old they may get
 
 
@@ -52,15 +65,23 @@ def build_page(api: Api) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.title):
                     tab.build(api)
-    return page
+    return page.queue(max_size=_MAX_QUEUED_EVENTS)
 
 
-def build_app(api: Api, *, port: int) -> FastAPI:
-    """Return the application to serve on 127.0.0.1:`port`."""
+def build_app(api: Api, *, port: int, token: str, password: str = "") -> FastAPI:
+    """Return the application to serve on `port`, which answers only who knows `token`.
+
+    password: lets in other machines too, which then may use the addresses of this one; empty for none.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, hosts=(f"127.0.0.1:{port}", f"localhost:{port}"))
+    app.add_middleware(
+        Guard,
+        hosts=hosts(port, with_network=bool(password)),
+        entrance=Entrance(token=token, port=port, password=password),
+    )
     app.include_router(studio_routes(api))
-    app.add_route("/gradio_api/openapi.json", lambda _: Response(status_code=404))
+    for path in _CLOSED:
+        app.add_route(f"/gradio_api/{path}", _not_found, methods=["GET", "POST"])
     for kind in ("css", "js"):
         app.mount(f"/assets/{kind}", StaticFiles(directory=_ASSETS / kind))
     return gr.mount_gradio_app(
@@ -83,3 +104,7 @@ def build_app(api: Api, *, port: int) -> FastAPI:
         show_error=False,
         max_file_size=MAX_BODY_BYTES,
     )
+
+
+def _not_found(_: Request) -> Response:
+    return Response(status_code=404)

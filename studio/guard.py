@@ -1,22 +1,28 @@
 """What every request to the studio must satisfy, whatever route it asks for.
 
 The studio listens on the loopback interface, but any page in the same browser can send requests there. So a
-request must name this very host and port, and a browser must say that it comes from the studio's own page.
+request must name this very host and port, a browser must say that it comes from the studio's own page, and
+both must know the token of this launch.
 """
 
+import re
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from studio.entrance import Entrance
 
 MAX_BODY_BYTES = 64 * 2**20
 
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with no-referrer, browsers send a form with the Origin "null"
     "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
     # Gradio compiles its templates in the page, hence eval; nothing may come from or go to another host.
     "content-security-policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -25,41 +31,70 @@ _SECURITY_HEADERS = {
         "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
+_FILE_PATHS = ("/gradio_api/file", "/gradio_api/stream", "/media/")
+_FILE_POLICY = (
+    "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+)
+_SHOWN_TYPES = re.compile(r"(image/(png|jpeg|gif|webp)|video/.+|audio/.+|application/json|text/plain)(;|$)")
 
 
 class Guard:
-    """ASGI middleware: 421 for a foreign Host, 403 for a foreign page, 411 or 413 for an unbounded body."""
+    """ASGI middleware: 421 for a foreign Host, 403 for a foreign page, 401 without token, 413 if too long."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Iterable[str],
+        entrance: Entrance,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         """hosts: the allowed values of the Host header, with their port."""
         self.app = app
         self.hosts = frozenset(hosts)
         self.origins = frozenset(f"http://{host}" for host in self.hosts)
+        self.entrance = entrance
+        self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
-        target = PlainTextResponse(refusal[1], status_code=refusal[0]) if refusal else self.app
-        await target(scope, receive, _with_security_headers(send))
+        limited = self._limited(receive)
+        target = self._refusal(scope) or await self.entrance.answer(scope, limited) or self.app
+        await target(scope, limited, _with_security_headers(scope["path"], send))
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         """Return status and sentence for a request that is refused, None for one that may pass."""
         headers = Headers(scope=scope)
         if headers.get("host") not in self.hosts:
-            return 421, "This studio only answers under its own address."
-        if "origin" in headers and headers["origin"] not in self.origins:
-            return 403, "This studio only answers its own page."
+            return PlainTextResponse("This studio only answers under its own address.", 421)
         is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        if is_foreign and not _opens_the_page(scope, headers):
-            return 403, "This studio only answers its own page."
-        if "transfer-encoding" in headers and "content-length" not in headers:
-            return 411, "A request must say how long it is."
+        has_foreign_origin = "origin" in headers and headers["origin"] not in self.origins
+        if has_foreign_origin or (is_foreign and not _opens_the_page(scope, headers)):
+            return PlainTextResponse("This studio only answers its own page.", 403)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            return 413, f"A request may be at most {MAX_BODY_BYTES // 2**20} MB."
+        if not length.isdecimal() or int(length) > self.max_body_bytes:
+            return PlainTextResponse(self._too_long(), 413)
         return None
+
+    def _limited(self, receive: Receive) -> Receive:
+        """Return `receive` with an end to it, for a body that does not say how long it is."""
+        num_bytes = 0
+
+        async def receive_limited() -> Message:
+            nonlocal num_bytes
+            message = await receive()
+            num_bytes += len(message.get("body", b""))
+            if num_bytes > self.max_body_bytes:
+                raise HTTPException(413, self._too_long(), headers={"connection": "close"})
+            return message
+
+        return receive_limited
+
+    def _too_long(self) -> str:
+        return f"A request may be at most {self.max_body_bytes / 2**20:g} MB."
 
 
 def _opens_the_page(scope: Scope, headers: Headers) -> bool:
@@ -72,12 +107,21 @@ def _opens_the_page(scope: Scope, headers: Headers) -> bool:
     )
 
 
-def _with_security_headers(send: Send) -> Send:
+def _with_security_headers(path: str, send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(scope=message)
-            for name, value in _SECURITY_HEADERS.items():
-                headers[name] = value
+            headers.update(_SECURITY_HEADERS)
+            if path.startswith(_FILE_PATHS):
+                _make_harmless(headers)
         await send(message)
 
     return send_with_headers
+
+
+def _make_harmless(headers: MutableHeaders) -> None:
+    """Change the headers of a file such that no browser runs it, whatever it is."""
+    headers["content-security-policy"] = _FILE_POLICY
+    disposition = headers.get("content-disposition", "attachment")
+    if not _SHOWN_TYPES.match(headers.get("content-type", "")):
+        headers["content-disposition"] = re.sub("^inline", "attachment", disposition)

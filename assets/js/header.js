@@ -4,16 +4,19 @@ import { deviceName, fraction } from "./format.js";
 import { listenForShortcuts } from "./shortcuts.js";
 import { subscribe } from "./state.js";
 
+const SILENT = "The studio does not answer; is it still running?";
+const LOCKED = "The studio was started again; open the address that the launcher printed.";
+
 /** Fill `element` and keep it true. */
 export function mountHeader(element) {
   const field = (name) => element.querySelector(`[data-field="${name}"]`);
   element.querySelector('[data-action="theme"]').addEventListener("click", switchColours);
   listenForShortcuts(element);
-  subscribe(({ state, isConnected }) => {
+  subscribe(({ state, isConnected, isKnown }) => {
     const running = state.queue.find((job) => job.status === "running");
     element.querySelector(".bar").dataset.worker = isConnected ? activity(state) : "away";
     setText(field("project"), state.project);
-    setText(field("status"), isConnected ? statusLine(state) : "The studio does not answer; is it still running?");
+    setText(field("status"), isConnected ? statusLine(state) : isKnown ? SILENT : LOCKED);
     const percent = running ? `${Math.round(100 * fraction(running.progress))} % · ` : "";
     document.title = `${percent}Kinora`;
   });

@@ -7,13 +7,15 @@ const IDLE_MS = 1000;
 const HIDDEN_MS = 3000;
 
 const listeners = new Set();
-const snapshot = { state: null, takes: [], hasOlder: false, chosen: null, isConnected: true };
+const snapshot = { state: null, takes: [], hasOlder: false, chosen: null, isConnected: true, isKnown: true };
 let stamp = "";
 let timer = 0;
 let isPolling = false;
 let isStale = false;
 
-/** Call `listener` with {state, takes, hasOlder, hero, chosen, isConnected} now and at every change. */
+/** Call `listener` with {state, takes, hasOlder, hero, chosen, isConnected, isKnown} now and at every change.
+ *
+ * isKnown is false where the studio was started again since, and this browser has not yet opened its new address. */
 export function subscribe(listener) {
   listeners.add(listener);
   if (snapshot.state) listener(view());
@@ -98,6 +100,7 @@ function publish() {
 async function json(url) {
   try {
     const response = await fetch(url);
+    snapshot.isKnown = response.status !== 401;
     return response.ok ? await response.json() : null;
   } catch {
     return null;

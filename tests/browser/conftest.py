@@ -36,8 +36,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def context(browser: sync_api.Browser) -> Iterator[sync_api.BrowserContext]:
+def context(browser: sync_api.Browser, studio: Running) -> Iterator[sync_api.BrowserContext]:
+    """A browser that has opened the studio's address once, and so has its cookie."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.request.get(studio.address)
     context.set_default_timeout(PATIENCE_SECONDS * 1000)
     sync_api.expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     yield context
@@ -52,7 +54,7 @@ def page(context: sync_api.BrowserContext, studio: Running) -> Iterator[sync_api
     page.on("console", lambda message: message.type == "error" and faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: is_foreign(request.url, studio) and faults.append(request.url))
-    page.goto(studio.url)
+    page.goto(studio.address)
     page.wait_for_selector("#generate")
     page.wait_for_selector(".bar[data-worker]")
     yield page

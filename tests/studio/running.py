@@ -8,13 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from backend.api import Api, EngineSpec
 from backend.config import Settings
 from studio.app import build_app
 
 TINY = "tests.tiny_engine:make"
+TOKEN = "a-token-for-tests"
+HEADERS = {"X-Kinora-Token": TOKEN}
+"""What a program sends with every request."""
+
 VOCABULARY = {
     "shapes": ["ball", "cube"],
     "motions": ["bounces"],
@@ -31,14 +37,20 @@ class TinyStudio(Api):
 
 @dataclass(frozen=True)
 class Running:
-    """A studio that answers at `url`, and the Api behind it."""
+    """A studio that answers at `url`, and what is behind it."""
 
     url: str
     api: Api
+    app: FastAPI
+
+    @property
+    def address(self) -> str:
+        """What a browser opens first."""
+        return f"{self.url}/?token={TOKEN}"
 
 
 @contextmanager
-def running_studio(data_dir: Path) -> Iterator[Running]:
+def running_studio(data_dir: Path, *, password: str = "") -> Iterator[Running]:
     """Serve a studio on a free port for as long as the context lasts."""
     weights_dir = data_dir / "weights"
     weights_dir.mkdir(parents=True)
@@ -46,14 +58,18 @@ def running_studio(data_dir: Path) -> Iterator[Running]:
     settings = Settings(data_dir=data_dir, weights_dir=weights_dir, device="cpu")
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    with listener, TinyStudio.open(settings, warm_engine="tiny", extra_engines=(TINY,)) as api:
-        server = uvicorn.Server(
-            uvicorn.Config(build_app(api, port=port), log_level="warning", timeout_graceful_shutdown=1)
-        )
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        listener,
+        TinyStudio.open(settings, warm_engine="tiny", extra_engines=(TINY,)) as api,
+    ):
+        environment.setenv("GRADIO_TEMP_DIR", str(settings.uploads_dir))
+        app = build_app(api, port=port, token=TOKEN, password=password)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Running(f"http://127.0.0.1:{port}", api)
+            yield Running(f"http://127.0.0.1:{port}", api, app)
         finally:
             server.should_exit = True
             thread.join()

@@ -9,12 +9,12 @@ from gradio_client.exceptions import AppError
 from backend.api import Generation
 from backend.media.files import sha256_of
 from tests.studio.conftest import finished
-from tests.studio.running import Running
+from tests.studio.running import HEADERS, Running
 
 
 @pytest.fixture(scope="module")
 def client(studio: Running) -> Client:
-    return Client(studio.url, verbose=False, download_files=False)
+    return Client(studio.url, headers=HEADERS, verbose=False, download_files=False)
 
 
 def test_submit_makes_the_clip_that_generation_then_shows(studio: Running, client: Client) -> None:
@@ -29,7 +29,7 @@ def test_submit_makes_the_clip_that_generation_then_shows(studio: Running, clien
 def test_a_client_that_downloads_gets_the_files_themselves(
     studio: Running, clip: Generation, tmp_path: Path
 ) -> None:
-    client = Client(studio.url, verbose=False, download_files=str(tmp_path))
+    client = Client(studio.url, headers=HEADERS, verbose=False, download_files=str(tmp_path))
     fetched = client.predict(clip.id, api_name="/generation")["outputs"]
     assert [sha256_of(Path(path)) for path in fetched] == [output.sha256 for output in clip.outputs]
 

@@ -8,14 +8,14 @@ import pytest
 from backend.api import Generation
 from backend.requests import ClipRequest
 from tests.studio.conftest import finished
-from tests.studio.running import Running
+from tests.studio.running import HEADERS, Running
 
 REQUEST = ClipRequest(engine="tiny", prompt="a red ball", num_inference_steps=1)
 
 
 @pytest.fixture
 def client(studio: Running) -> httpx.Client:
-    return httpx.Client(base_url=studio.url, timeout=30)
+    return httpx.Client(base_url=studio.url, headers=HEADERS, timeout=30)
 
 
 def test_state_names_project_and_newest_take(studio: Running, client: httpx.Client) -> None:
