@@ -227,3 +227,40 @@ def test_nearer_body_hides_the_farther_one() -> None:
     )
     assert torch.equal(alone, before)
     assert torch.equal(alone, after)
+
+
+WINDOWS = [(slice(0, 40), slice(30, 70)), (slice(33, 71), slice(13, 78)), (slice(50, 80), slice(80, 112))]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_is_cut_out_of_the_whole_rendering(window: tuple[slice, slice], seed: int) -> None:
+    """Bit for bit: objects and props are partly outside, and all but one camera move."""
+    scene = sample_scene(np.random.default_rng(20 + seed), num_frames=3)
+    whole = render(scene, height=80, width=112)
+    cut = render(scene, height=80, width=112, window=window)
+    rows, columns = window
+    assert torch.equal(cut.pixels, whole.pixels[..., rows, columns])
+    assert torch.equal(cut.flow, whole.flow[..., rows, columns])
+    assert torch.equal(cut.cast, whole.cast[..., rows, columns])
+
+
+@pytest.mark.parametrize("supersample", [1, 3])
+def test_windows_through_a_body_put_together_are_the_whole(supersample: int) -> None:
+    scene = scene_of(BODIES["rolling"], still_body(2, centre=(0.9, 0.9, 1.5)), camera=still_camera(2))
+    whole = render(scene, height=SIDE, width=SIDE, supersample=supersample)
+    halves = [
+        render(scene, height=SIDE, width=SIDE, supersample=supersample, window=(slice(0, SIDE), columns))
+        for columns in (slice(0, 29), slice(29, SIDE))
+    ]
+    assert all(half.cast.any() and not half.cast.all() for half in halves)
+    for name in ("pixels", "flow", "cast"):
+        assert torch.equal(torch.cat([getattr(half, name) for half in halves], dim=-1), getattr(whole, name))
+
+
+def test_a_picture_larger_than_a_tile_has_no_seams() -> None:
+    scene = scene_of(BODIES["moving"], camera=still_camera(2), place="desert")
+    whole = render(scene, height=150, width=140)
+    inside = render(scene, height=150, width=140, window=(slice(100, 150), slice(100, 140)))
+    assert torch.equal(inside.pixels, whole.pixels[..., 100:, 100:])
+    assert torch.equal(inside.flow, whole.flow[..., 100:, 100:])

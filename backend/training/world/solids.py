@@ -21,7 +21,7 @@ def paint_body(
     """
     colour, depth, flow = layers
     view = whole.frames(frames.start, frames.stop)
-    window = _window(body, view, frames, depth.shape[1:])
+    window = _window(body, view, frames)
     if window is None:
         return None
     rows, columns = window
@@ -55,23 +55,25 @@ def _unit_frame(body: Body, frames: slice | list[int], device: torch.device) -> 
     return to_unit, torch.from_numpy(body.centre[frames]).to(device)
 
 
-def _window(body: Body, view: View, frames: slice, size: torch.Size) -> tuple[slice, slice] | None:
-    """Return the rows and columns of samples that `body` can touch in any of `frames`, or None."""
+def _window(body: Body, view: View, frames: slice) -> tuple[slice, slice] | None:
+    """Return the rows and columns of the view's samples that `body` can touch in any of `frames`, or None."""
     centre = torch.from_numpy(body.centre[frames]).to(view.position.device)
     half = body.half_size
     radius = float((half[0] ** 2 + half[1] ** 2 + half[2] ** 2) ** 0.5 * body.scale[frames].max())
     local = (view.rotation.transpose(1, 2) @ (centre - view.position).unsqueeze(-1))[..., 0]
     nearest = local[:, 2] - radius
+    lengths = (view.y.shape[1], view.x.shape[2])
     if bool((nearest <= 0.2).any()):
-        return slice(0, size[0]), slice(0, size[1])
+        return slice(0, lengths[0]), slice(0, lengths[1])
     reach = radius * view.focal / nearest
     column = local[:, 0] * view.focal / local[:, 2]
     row = -local[:, 1] * view.focal / local[:, 2]
     spans = []
-    for middle, length in ((row, size[0]), (column, size[1])):
-        low = int(((middle - reach) * view.samples_per_side + length / 2).min().floor())
-        high = int(((middle + reach) * view.samples_per_side + length / 2).max().ceil())
-        low, high = max(low - low % view.supersample, 0), min(high + -high % view.supersample, length)
+    for axis, middle in enumerate((row, column)):
+        begins, length = view.corner[axis] * view.supersample, view.size[axis] * view.supersample
+        low = int(((middle - reach) * view.samples_per_side + length / 2).min().floor()) - begins
+        high = int(((middle + reach) * view.samples_per_side + length / 2).max().ceil()) - begins
+        low, high = max(low - low % view.supersample, 0), min(high + -high % view.supersample, lengths[axis])
         if low >= high:
             return None
         spans.append(slice(low, high))

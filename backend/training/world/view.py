@@ -1,4 +1,7 @@
-"""What a camera sees through the samples of a picture: rays from them, and where points of the world fall."""
+"""What a camera sees through the samples of a picture: rays from them, and where points of the world fall.
+
+A view may show a cut-out alone. Positions in pixels are those in the whole picture all the same.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +17,8 @@ class View:
     """Cameras and sample grid.
 
     x (1, 1, W), y (1, H, 1): picture coordinates at a focal length of one short side. position (F, 3),
-    rotation (F, 3, 3) and focal (F,) are those of `Camera`; short_side is in pixels.
+    rotation (F, 3, 3) and focal (F,) are those of `Camera`. In pixels, `size` is the height and width of the
+    whole picture, `corner` the row and column in it where the samples begin.
     """
 
     position: Tensor
@@ -22,12 +26,18 @@ class View:
     focal: Tensor
     x: Tensor
     y: Tensor
-    short_side: int
+    size: tuple[int, int]
+    corner: tuple[int, int]
     supersample: int
 
     @property
+    def short_side(self) -> int:
+        """Return the pixels along the whole picture's short side."""
+        return min(self.size)
+
+    @property
     def samples_per_side(self) -> int:
-        """Return the number of samples along the picture's short side."""
+        """Return the number of samples along the whole picture's short side."""
         return self.short_side * self.supersample
 
     def frames(self, start: int, stop: int) -> "View":
@@ -37,6 +47,16 @@ class View:
             position=self.position[start:stop],
             rotation=self.rotation[start:stop],
             focal=self.focal[start:stop],
+        )
+
+    def within(self, rows: slice, columns: slice) -> "View":
+        """Return the view of a cut-out: those `rows` and `columns` of the pixels of this view."""
+        step, (top, left) = self.supersample, self.corner
+        return replace(
+            self,
+            y=self.y[:, rows.start * step : rows.stop * step],
+            x=self.x[:, :, columns.start * step : columns.stop * step],
+            corner=(top + rows.start, left + columns.start),
         )
 
     def rays(self, rotation: Tensor, x: Tensor, y: Tensor) -> Vector:
@@ -65,7 +85,8 @@ def make_view(
         torch.from_numpy(camera.focal).to(device),
         x[None, None, :],
         y[None, :, None],
-        short,
+        (height, width),
+        (0, 0),
         supersample,
     )
 
@@ -82,15 +103,15 @@ def project(world: Vector, view: View, frames: list[int]) -> Tensor:
     offset = (world[0] - position[0], world[1] - position[1], world[2] - position[2])
     x, y, z = transform(view.rotation[frames].transpose(1, 2), offset)
     scale = view.focal[frames][:, None, None] * view.short_side / z.clamp_min(0.05)
-    height, width = view.y.shape[1] / view.supersample, view.x.shape[2] / view.supersample
+    height, width = view.size
     return torch.stack([x * scale + width / 2, height / 2 - y * scale], dim=1)
 
 
 def pixel_grid(view: View) -> Tensor:
     """Return the positions in pixels (1, 2, H, W), column and row, of the `central` samples."""
-    step = view.supersample
-    column = view.x[0, 0, step // 2 :: step] * view.short_side + view.x.shape[2] / step / 2
-    row = view.y.shape[1] / step / 2 - view.y[0, step // 2 :: step, 0] * view.short_side
+    step, (height, width) = view.supersample, view.size
+    column = view.x[0, 0, step // 2 :: step] * view.short_side + width / 2
+    row = height / 2 - view.y[0, step // 2 :: step, 0] * view.short_side
     return torch.stack(torch.meshgrid(column, row, indexing="xy")).unsqueeze(0)
 
 
