@@ -17,11 +17,18 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from backend.commands import COMMANDS, add_options
+
 ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 SETUP_BYTES = 4 * 10**9
-MODULES = {"train": "backend.training", "evaluate": "backend.evaluation", "generate": "backend.cli generate"}
-LATER_COMMANDS = ("bench",)
+MODULES = {
+    "train": "backend.training",
+    "evaluate": "backend.evaluation",
+    "generate": "backend.cli generate",
+    "detail": "backend.cli detail",
+}
+LATER_COMMANDS = ("bench", "detail")
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 
@@ -93,65 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (summary, options) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        add_option(command, "--data DIR", "folder of the database, clips and logs")
-        for words, explanation in options.items():
-            add_option(command, words, explanation)
+        add_options(command, options)
     return parser
-
-
-def add_option(parser: argparse.ArgumentParser, words: str, explanation: str) -> None:
-    """Add "NAME", "--flag" or "--option/--alias VALUE" to `parser`; a name may be left out."""
-    name, _, metavar = words.partition(" ")
-    if not name.startswith("--"):
-        parser.add_argument(name.lower(), nargs="?", metavar=name, help=explanation)
-    elif not metavar:
-        parser.add_argument(name, action="store_true", help=explanation)
-    else:
-        kind = int if name == "--port" else str
-        parser.add_argument(*name.split("/"), type=kind, metavar=metavar, help=explanation)
-
-
-DEVICE_OPTION = {"--device D": "auto, cpu, cuda or mps; default: auto"}
-STUDIO_OPTIONS = {
-    "--port N": "port on 127.0.0.1; default: 7860, 0 takes a free one",
-    "--no-browser": "do not open the page in a browser",
-}
-GENERATE_OPTIONS = {
-    "PROMPT": "what to see, in quotation marks",
-    "--out FILE": "where to write the MP4; default: the data folder only",
-    "--seed N": "the same seed gives the same clip; default: drawn",
-    "--negative TEXT": "what not to see",
-    "--seconds S": "length of the clip",
-    "--aspect W:H": "1:1, 4:3, 3:4, 16:9 or 9:16",
-    "--image FILE": "picture that the clip starts with",
-    "--last-image FILE": "picture that the clip ends with",
-    "--motion M": "how much motion to make",
-    "--motion-negative M": "how much motion to move away from",
-    "--preset Q": "fast, balanced or quality",
-    "--steps N": "sampling steps, if not the preset's; more is slower",
-    "--text-guidance/--guidance G": "how closely to follow the prompt",
-    "--image-guidance G": "the same for given pictures, if not alike",
-    "--motion-guidance G": "how much its own motion steers the clip",
-    "--renormalisation R": "match, cap or off",
-    "--variations N": "clips with seeds counting up from the first",
-    "--from FILE": "take the request out of an exported MP4",
-    "--json": "print one JSON object on stdout",
-}
-TRAIN_OPTIONS = {
-    "MEMBER": "vae, text, base or verifier",
-    "--minutes N": "how long to train",
-    "--resume": "go on from the last checkpoint",
-}
-
-COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
-    "studio": ("Open the studio in the browser (the default).", STUDIO_OPTIONS | DEVICE_OPTION),
-    "generate": ("Make a clip from a prompt and write it as MP4.", GENERATE_OPTIONS | DEVICE_OPTION),
-    "train": ("Train a member of the Kinora Pocket model.", TRAIN_OPTIONS | DEVICE_OPTION),
-    "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
-    "bench": ("Measure speed and memory; comes with a later release.", {}),
-    "doctor": ("Say what this machine has and what is missing.", {}),
-    "test": ("Check style and types and run the tests.", {"--fast": "leave the browser tests out"}),
-}
 
 
 # The virtual environment ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from backend.errors import NotFoundError, RequestError
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
-from backend.media.inputs import image_path, store_image
+from backend.media.inputs import clip_path, image_path, store_clip, store_image
 from backend.media.metadata import read_metadata
+from backend.media.probe import probe
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
@@ -23,6 +25,8 @@ from backend.requests import (
     INPUT_PATTERN,
     MAX_SEED,
     ClipRequest,
+    DetailRequest,
+    Request,
     parse_request,
     validate_for,
     validate_variations,
@@ -111,15 +115,23 @@ class Api:
         self.close()
 
     def submit(
-        self, request: ClipRequest, *, variations: int = 1, project_id: str | None = None
+        self,
+        request: Request,
+        *,
+        variations: int = 1,
+        project_id: str | None = None,
+        parents: Sequence[str] = (),
     ) -> list[str]:
         """Return the ids of `variations` new generations, which are stored and queued when this returns.
 
-        Their seeds count up from the request's, or from one that is drawn here. Raises RequestError for what
-        the engine cannot make, NotFoundError for an unknown project.
+        Their seeds count up from the request's, or from one that is drawn here. parents: the generations they
+        are made from. Raises RequestError for what the engine cannot make, NotFoundError for an unknown
+        project or parent.
         """
-        validate_for(request, registry.spec(request.engine, extra_engines=self._extra_engines))
-        self._require_pictures(request)
+        spec = registry.spec(request.engine, extra_engines=self._extra_engines)
+        validate_for(request, spec)
+        self._require_inputs(request, spec)
+        known_parents = tuple(self.generation(parent).id for parent in parents)
         seeds = _seeds(request.seed, validate_variations(variations))
         project = self.default_project() if project_id is None else self.project(project_id)
         new = [
@@ -128,6 +140,8 @@ class Api:
                 project_id=project.id,
                 request=request.model_copy(update={"seed": seed}),
                 created_at=time.time(),
+                kind=request.kind,
+                parents=known_parents,
             )
             for seed in seeds
         ]
@@ -148,6 +162,39 @@ class Api:
         if not re.fullmatch(INPUT_PATTERN, name) or not path.is_file():
             raise NotFoundError(f"The picture {name[:12]}… is not in the data folder; choose it again.")
         return path
+
+    def add_clip(self, path: Path) -> str:
+        """Return the name by which requests can use the video at `path`, which is copied; MediaError."""
+        return store_clip(path, folder=self.settings.inputs_dir)
+
+    def detail_request(self, generation_id: str, **settings: Any) -> DetailRequest:
+        """Return the request for the detail of a finished clip; its words and engine are those of the clip.
+
+        settings: other fields of the request. Raises NotFoundError where it has no clip, RequestError.
+        """
+        made = self.generation(generation_id).request
+        fields = {"prompt": made.prompt, "engine": made.engine, "seed": made.seed}
+        source = self.add_clip(self.output_path(generation_id, "clip"))
+        request = parse_request({"kind": "detail", **fields, "source": source, **settings})
+        assert isinstance(request, DetailRequest)
+        return request
+
+    def _require_inputs(self, request: Request, spec: EngineSpec) -> None:
+        """Raise RequestError unless what `request` names is in the data folder, and not too long."""
+        if isinstance(request, ClipRequest):
+            self._require_pictures(request)
+            return
+        path = clip_path(request.source, folder=self.settings.inputs_dir)
+        if not path.is_file():
+            raise RequestError("source", "The clip to detail is not in the data folder; choose it again.")
+        facts, most = probe(path), 0 if spec.detail is None else spec.detail.max_frames
+        asked = request.duration_seconds or facts.duration_seconds
+        if min(asked, facts.duration_seconds) * facts.frame_rate > most + 0.5:
+            raise RequestError(
+                "duration_seconds",
+                f"{spec.title} adds detail to at most {most} frames at once and this clip has "
+                f"{facts.num_frames}; choose a part of at most {most / facts.frame_rate:.1f} s.",
+            )
 
     def _require_pictures(self, request: ClipRequest) -> None:
         for field in ("image", "last_image"):
@@ -238,7 +285,7 @@ class Api:
             problems=problems,
         )
 
-    def request_from_file(self, path: Path) -> ClipRequest:
+    def request_from_file(self, path: Path) -> Request:
         """Return the request that the exported file at `path` was made from.
 
         Raises MediaError where it holds none, RequestError where this version does not know its request.
@@ -265,7 +312,7 @@ class Api:
         return read_vocabulary(self.settings.weights_dir / folder)
 
 
-def request_from_file(path: Path) -> ClipRequest:
+def request_from_file(path: Path) -> Request:
     """Return the request in the metadata of the exported file at `path`; MediaError or RequestError."""
     return parse_request(read_metadata(path)["kinora"].get("request"))
 

@@ -1,4 +1,6 @@
-"""The command line: `python -m backend.cli generate PROMPT`. Through a running studio where there is one.
+"""The command line: `python -m backend.cli generate PROMPT` and `detail CLIP`.
+
+Through a running studio where there is one.
 
 Exit codes: 0 done, 1 failed, 2 a request that is not allowed, 130 canceled with Ctrl-C.
 """
@@ -8,18 +10,19 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from backend.api import Api, Progress, request_from_file
+from backend.commands import COMMANDS, add_options
 from backend.config import Settings, load_settings
-from backend.errors import RequestError, StudioError
+from backend.errors import MediaError, RequestError, StudioError
 from backend.media.files import copy_file
-from backend.media.inputs import store_image
+from backend.media.inputs import store_clip, store_image
 from backend.models import registry
-from backend.requests import ClipRequest, parse_request, validate_for, validate_variations
+from backend.requests import Request, parse_request, validate_for, validate_variations
 
 POLL_SECONDS = 0.5
 LIVE = ("queued", "running")
@@ -32,14 +35,24 @@ _FLAGS = {
     "seed": "seed",
     "preset": "preset",
     "steps": "num_inference_steps",
-    "guidance": "guidance_scale",
+    "text_guidance": "guidance_scale",
     "image_guidance": "image_guidance_scale",
     "motion_guidance": "motion_guidance_scale",
     "motion": "motion_score",
     "motion_negative": "negative_motion_score",
     "renormalisation": "renormalisation",
 }
-_IMAGE_FLAGS = {"image": "image", "last_image": "last_image"}
+_PICTURES = ("image", "last_image")
+_DETAIL_SETTINGS = {"size": "target_size", "fidelity": "degradation_step"}
+_DETAIL_FLAGS = {
+    "prompt": "prompt",
+    "steps": "num_inference_steps",
+    "guidance": "guidance_scale",
+    "shift": "timestep_shift",
+    "start": "start_seconds",
+    "seconds": "duration_seconds",
+    "seed": "seed",
+}
 _FACTS = {
     "seed": "seed",
     "frames": "num_frames",
@@ -51,6 +64,7 @@ _FACTS = {
     "predicted_seconds": "predicted_seconds",
     "motion_asked": "motion_asked",
     "motion_measured": "motion_measured",
+    "similarity": "similarity",
     "engine": "engine",
     "weights_sha256": "weights_sha256",
     "device": "device",
@@ -60,7 +74,7 @@ _FACTS = {
 class Studio(Protocol):
     """What the command line needs of a studio, in this process or another."""
 
-    def submit(self, request: ClipRequest, *, variations: int) -> list[str]:
+    def submit(self, request: Request, *, variations: int, parents: Sequence[str] = ()) -> list[str]:
         """Return the ids of the new generations."""
         ...
 
@@ -79,8 +93,8 @@ class OwnStudio:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def submit(self, request: ClipRequest, *, variations: int) -> list[str]:
-        return self._api.submit(request, variations=variations)
+    def submit(self, request: Request, *, variations: int, parents: Sequence[str] = ()) -> list[str]:
+        return self._api.submit(request, variations=variations, parents=parents)
 
     def generation(self, generation_id: str) -> dict[str, Any]:
         """Return the generation as JSON, with "progress" while it runs."""
@@ -99,7 +113,7 @@ def main(arguments: list[str] | None = None, *, extra_engines: tuple[str, ...] =
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     settings = load_settings(data_dir=options.data, device=options.device)
     try:
-        return _generate(options, settings, extra_engines)
+        return _COMMANDS[options.command](options, settings, extra_engines)
     except KeyboardInterrupt:
         return _complain(options, "Canceled.", code=130)
     except RequestError as exc:
@@ -110,76 +124,129 @@ def main(arguments: list[str] | None = None, *, extra_engines: tuple[str, ...] =
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backend.cli", description="Kinora without a browser.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    generate = commands.add_parser("generate", help="make a clip from a prompt")
-    generate.add_argument("prompt", nargs="?", metavar="PROMPT", help="what the clip shows")
-    generate.add_argument("--negative", metavar="TEXT", help="what the clip should not show")
-    generate.add_argument("--seconds", metavar="S", help="length of the clip")
-    generate.add_argument("--aspect", metavar="W:H", help="aspect ratio, such as 1:1 or 16:9")
-    generate.add_argument("--seed", metavar="N", help="the same seed gives the same clip; default: drawn")
-    generate.add_argument("--preset", metavar="Q", help="fast, balanced or quality")
-    generate.add_argument("--image", type=Path, metavar="FILE", help="picture that the clip starts with")
-    generate.add_argument("--last-image", type=Path, metavar="FILE", help="picture that the clip ends with")
-    generate.add_argument("--motion", metavar="M", help="how much motion to make")
-    generate.add_argument("--motion-negative", metavar="M", help="how much motion to move away from")
-    generate.add_argument(
-        "--text-guidance", "--guidance", dest="guidance", metavar="G", help="how closely to follow the prompt"
-    )
-    generate.add_argument("--image-guidance", metavar="G", help="the same for given pictures, if not alike")
-    generate.add_argument("--motion-guidance", metavar="G", help="how much its own motion steers the clip")
-    generate.add_argument("--renormalisation", metavar="R", help="match, cap or off")
-    generate.add_argument("--steps", metavar="N", help="number of sampling steps, if not the preset's")
-    generate.add_argument("--variations", metavar="N", default="1", help="clips with seeds counting up")
-    generate.add_argument("--out", type=Path, metavar="FILE", help="copy the finished MP4 to this file")
-    generate.add_argument(
-        "--from", type=Path, dest="source", metavar="FILE", help="take the request out of an exported MP4"
-    )
-    generate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    generate.add_argument("--data", type=Path, metavar="DIR", help="folder of the database, clips and logs")
-    generate.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name in _COMMANDS:
+        summary, options = COMMANDS[name]
+        add_options(commands.add_parser(name, help=summary, description=summary), options)
     return parser
 
 
 def _generate(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> int:
-    """Make what `options` ask for, print it, and return the exit code."""
-    request, variations = _request(options, settings), validate_variations(options.variations)
+    """Make the clips that `options` ask for, and detail them where that is asked for too."""
+    request, variations = _clip_request(options, settings), validate_variations(options.variations or 1)
+    detail_settings = _given(options, _DETAIL_SETTINGS)
+    if options.detail:  # refused before the clip is made, not after
+        unnamed = {"kind": "detail", "source": "0" * 64, "engine": request.engine}
+        detail = parse_request({**unnamed, **detail_settings})
+        validate_for(detail, registry.spec(request.engine, extra_engines=extra_engines))
+
+    def make(studio: Studio) -> list[dict[str, Any]]:
+        made = _finished(studio, studio.submit(request, variations=variations))
+        if not options.detail:
+            return made
+        details = [_detail_of(each, {**detail_settings, "prompt": request.prompt}, settings) for each in made]
+        parents = [[each["id"]] for each in made]
+        submitted = [
+            studio.submit(detail, variations=1, parents=ids)
+            for detail, ids in zip(details, parents, strict=True)
+        ]
+        return _finished(studio, [id for ids in submitted for id in ids])
+
+    return _run(options, settings, request, extra_engines, make)
+
+
+def _detail(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> int:
+    """Detail the clip that `options` name."""
+    if options.clip is None:
+        raise RequestError("source", "Name the video to detail: detail CLIP.")
+    fields: dict[str, Any] = {"source": store_clip(options.clip, folder=settings.inputs_dir)}
+    try:
+        made = request_from_file(options.clip)
+        fields |= {"prompt": made.prompt, "engine": made.engine, "seed": made.seed}
+    except (MediaError, RequestError):
+        pass  # a clip of another program says nothing of itself
+    fields |= _given(options, _DETAIL_SETTINGS | _DETAIL_FLAGS)
+    if options.box is not None:
+        fields["box"] = options.box.split(",")
+    request = parse_request({"kind": "detail", **fields})
+    return _run(
+        options,
+        settings,
+        request,
+        extra_engines,
+        lambda studio: _finished(studio, studio.submit(request, variations=1)),
+    )
+
+
+_COMMANDS = {"generate": _generate, "detail": _detail}
+
+
+def _run(
+    options: argparse.Namespace,
+    settings: Settings,
+    request: Request,
+    extra_engines: tuple[str, ...],
+    make: Callable[[Studio], list[dict[str, Any]]],
+) -> int:
+    """Check `request`, let a studio `make` it, copy and print what came out, and return the exit code."""
     validate_for(request, registry.spec(request.engine, extra_engines=extra_engines))
     if options.out is not None and options.out.is_dir():
         raise RequestError("out", f"--out must name a file; {options.out} is a folder.")
     with _studio(settings, request, extra_engines) as studio:
-        ids = studio.submit(request, variations=variations)
-        try:
-            ended = [_watch(studio, generation_id) for generation_id in ids]
-        except KeyboardInterrupt:
-            for generation_id in ids:
-                studio.cancel(generation_id)
-            raise
-    failures = [str(each["error"] or "Canceled.") for each in ended if each["status"] != "done"]
-    if failures:
-        raise StudioError(failures[0])
-    results = [_result(each) for each in ended]
+        results = [_result(each) for each in make(studio)]
     for number, result in enumerate(results, start=1):
         if options.out is not None:
-            _copy_out(result, options.out, number=number if variations > 1 else None)
+            _copy_out(result, options.out, number=number if len(results) > 1 else None)
     _print_results(results, as_json=options.json)
     return 0
 
 
-def _request(options: argparse.Namespace, settings: Settings) -> ClipRequest:
+def _finished(studio: Studio, ids: list[str]) -> list[dict[str, Any]]:
+    """Return the generations of `ids` once all have ended well; Ctrl-C cancels them."""
+    try:
+        ended = [_watch(studio, generation_id) for generation_id in ids]
+    except KeyboardInterrupt:
+        for generation_id in ids:
+            studio.cancel(generation_id)
+        raise
+    failures = [str(each["error"] or "Canceled.") for each in ended if each["status"] != "done"]
+    if failures:
+        raise StudioError(failures[0])
+    return ended
+
+
+def _clip_request(options: argparse.Namespace, settings: Settings) -> Request:
     """Return the request in the file given with --from, if any, changed by every flag that was given.
 
     Pictures are copied into the data folder, where the request names them by their content.
     """
-    fields = {} if options.source is None else request_from_file(options.source).model_dump()
-    given = {field: getattr(options, flag) for flag, field in _FLAGS.items()}
-    for flag, field in _IMAGE_FLAGS.items():
+    source = getattr(options, "from")
+    fields = {} if source is None else request_from_file(source).model_dump()
+    given = _given(options, _FLAGS)
+    for flag in _PICTURES:
         path = getattr(options, flag)
-        given[field] = None if path is None else store_image(path, folder=settings.inputs_dir)
-    return parse_request({**fields, **{field: value for field, value in given.items() if value is not None}})
+        if path is not None:
+            given[flag] = store_image(path, folder=settings.inputs_dir)
+    return parse_request({**fields, **given})
+
+
+def _detail_of(made: dict[str, Any], fields: dict[str, Any], settings: Settings) -> Request:
+    """Return the request to detail the finished generation `made`."""
+    clip = next(output["path"] for output in made["outputs"] if output["role"] == "clip")
+    source = store_clip(Path(clip), folder=settings.inputs_dir)
+    request = made["request"]
+    own = {"engine": request["engine"], "seed": request["seed"], "source": source}
+    return parse_request({"kind": "detail", **own, **fields})
+
+
+def _given(options: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the request fields of those `flags` that were given."""
+    values = {field: getattr(options, flag) for flag, field in flags.items()}
+    return {field: value for field, value in values.items() if value is not None}
 
 
 @contextmanager
-def _studio(settings: Settings, request: ClipRequest, extra_engines: tuple[str, ...]) -> Iterator[Studio]:
+def _studio(settings: Settings, request: Request, extra_engines: tuple[str, ...]) -> Iterator[Studio]:
     """Yield the studio that runs on the data folder, or one of our own for as long as the block lasts."""
     if settings.door_path.exists():
         from backend.door import find_running_studio  # Gradio's client takes a second to import

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx
 from gradio_client.exceptions import AppError
 
 from backend.errors import StudioError
-from backend.requests import ClipRequest
+from backend.requests import Request
 
 _log = logging.getLogger(__name__)
 
@@ -21,9 +22,9 @@ class RunningStudio:
     def __init__(self, client: gradio_client.Client) -> None:
         self._client = client
 
-    def submit(self, request: ClipRequest, *, variations: int) -> list[str]:
+    def submit(self, request: Request, *, variations: int, parents: Sequence[str] = ()) -> list[str]:
         """Return the ids of the new generations, as `Api.submit`."""
-        answer = self._ask("/submit", request.model_dump_json(), variations)
+        answer = self._ask("/submit", request.model_dump_json(), variations, list(parents))
         return [answer] if isinstance(answer, str) else list(answer)
 
     def generation(self, generation_id: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ here; limits of one engine live in its `EngineSpec` and are applied by `validate
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.errors import RequestError
 
@@ -33,13 +33,40 @@ _NUMBERS = (
     "motion_guidance_scale",
     "motion_score",
     "negative_motion_score",
+    "degradation_step",
+    "timestep_shift",
+    "target_size",
+    "start_seconds",
 )
 
 
-class ClipRequest(BaseModel):
+class _Request(BaseModel):
+    """What all requests have. seed: None means that one is drawn at submission and stored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    engine: str = "kinora-pocket"
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
+
+    @field_validator("prompt", "negative_prompt", "engine", check_fields=False)
+    @classmethod
+    def _text_is_storable(cls, text: str) -> str:
+        if not _is_storable(text):
+            raise ValueError("surrogate")
+        return text
+
+    @field_validator(*_NUMBERS, mode="before", check_fields=False)
+    @classmethod
+    def _truth_is_no_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("bool")
+        return value
+
+
+class ClipRequest(_Request):
     """One clip from a prompt and, if given, the pictures it starts and ends with.
 
-    seed: None means that one is drawn at submission and stored. num_inference_steps: None is the preset's.
+    num_inference_steps: None is the preset's.
     guidance_scale: of text, and of given pictures too unless `image_guidance_scale` sets theirs apart (STIV,
     arXiv 2412.07730 Sec. 3.3). motion_guidance_scale: of the model's own motion prediction (VideoJAM,
     2502.02492 Eq. 8, w2), 0 for none. motion_score, negative_motion_score: how much motion to move towards
@@ -47,15 +74,11 @@ class ClipRequest(BaseModel):
     `guidance.renormalise`. image, last_image: names of stored pictures, the sha256 of their content.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
-
     kind: Literal["clip"] = "clip"
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)
     negative_prompt: str = Field(default="", max_length=MAX_PROMPT_CHARACTERS)
-    engine: str = "kinora-pocket"
     duration_seconds: float = Field(default=2.0, gt=0, le=3600)
     aspect_ratio: Literal["1:1", "4:3", "3:4", "16:9", "9:16"] = "1:1"
-    seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
     preset: Literal["fast", "balanced", "quality"] = "balanced"
     num_inference_steps: int | None = Field(default=None, ge=1, le=200)
     guidance_scale: float = Field(default=4.0, ge=1.0, le=30.0)
@@ -74,38 +97,68 @@ class ClipRequest(BaseModel):
             raise ValueError("blank")
         return prompt
 
-    @field_validator("prompt", "negative_prompt", "engine")
+
+class DetailRequest(_Request):
+    """The same clip at a higher resolution (FlashVideo, arXiv 2502.05179 Sec. 3.3).
+
+    source: name of the stored clip, the sha256 of its file. prompt: what it shows, which guides detail.
+    target_size: pixels of the short side. degradation_step: how far the draft is noised before it is
+    refined, from 0, which keeps it, to 999, which forgets it. box: the part to detail alone, (left, top,
+    right, bottom) in shares of the picture; start_seconds, duration_seconds: the time to detail alone. All of
+    it where they are None.
+    """
+
+    kind: Literal["detail"] = "detail"
+    source: str = Field(pattern=INPUT_PATTERN)
+    prompt: str = Field(default="", max_length=MAX_PROMPT_CHARACTERS)
+    target_size: Literal[512, 1024] = 512
+    degradation_step: int = Field(default=500, ge=0, le=999)
+    num_inference_steps: int = Field(default=4, ge=1, le=50)
+    guidance_scale: float = Field(default=2.0, ge=1.0, le=30.0)
+    timestep_shift: float = Field(default=2.5, ge=1.0, le=20.0)
+    box: tuple[float, float, float, float] | None = None
+    start_seconds: float | None = Field(default=None, ge=0, le=3600)
+    duration_seconds: float | None = Field(default=None, gt=0, le=3600)
+
+    @field_validator("target_size", mode="before")
     @classmethod
-    def _text_is_storable(cls, text: str) -> str:
-        if not _is_storable(text):
-            raise ValueError("surrogate")
-        return text
+    def _size_may_be_text(cls, value: Any) -> Any:
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
 
-    @field_validator(*_NUMBERS, mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError("bool")
-        return value
+    @model_validator(mode="after")
+    def _box_has_room(self) -> Self:
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError("box")
+        return self
+
+    @property
+    def is_probe(self) -> bool:
+        """Return whether only a part of the clip is detailed, to judge the look."""
+        return self.box is not None or self.start_seconds is not None or self.duration_seconds is not None
 
 
-Request = ClipRequest
-_ADAPTER: TypeAdapter[ClipRequest] = TypeAdapter(ClipRequest)
+Request = ClipRequest | DetailRequest
+_KINDS: dict[str, type[ClipRequest] | type[DetailRequest]] = {"clip": ClipRequest, "detail": DetailRequest}
 
 
-def parse_request(data: Mapping[str, Any] | str | bytes) -> ClipRequest:
-    """Return the request that `data` (a mapping or JSON text) describes.
+def parse_request(data: Mapping[str, Any] | str | bytes) -> Request:
+    """Return the request that `data` (a mapping or JSON text) describes; without a kind, that of a clip.
 
     Raises RequestError with one sentence that names the first offending field, its value and its limit.
     """
     try:
-        if isinstance(data, (str, bytes)):
-            data = json.loads(data)
-        return _ADAPTER.validate_python(data)
-    except ValidationError as exc:
-        raise _first_sentence(exc, data) from exc
+        fields = json.loads(data) if isinstance(data, (str, bytes)) else data
     except (ValueError, RecursionError) as exc:
         raise RequestError("request", f"The request is not valid JSON: {_reason(exc)}.") from exc
+    if not isinstance(fields, Mapping):
+        raise RequestError("request", "The request must be a JSON object.")
+    model = _model(fields)
+    try:
+        return model.model_validate(fields)
+    except ValidationError as exc:
+        raise _first_sentence(exc, fields, model) from exc
 
 
 def validate_variations(value: Any) -> int:
@@ -122,8 +175,12 @@ def validate_variations(value: Any) -> int:
     return number
 
 
-def validate_for(request: ClipRequest, spec: "EngineSpec") -> None:
+def validate_for(request: Request, spec: "EngineSpec") -> None:
     """Raise RequestError unless `spec` can make `request`; names the field, the value and what is allowed."""
+    if isinstance(request, DetailRequest):
+        if spec.detail is None:
+            raise RequestError("kind", f"{spec.title} cannot add detail; choose another engine.")
+        return
     shortest, longest = spec.duration_range
     if not shortest <= request.duration_seconds <= longest:
         raise RequestError(
@@ -146,8 +203,10 @@ def validate_for(request: ClipRequest, spec: "EngineSpec") -> None:
     _check_motion_scores(request, spec)
 
 
-def inference_steps(request: ClipRequest, spec: "EngineSpec") -> int:
+def inference_steps(request: Request, spec: "EngineSpec") -> int:
     """Return the number of steps of `request`: its own or those of its preset."""
+    if isinstance(request, DetailRequest):
+        return request.num_inference_steps
     return request.num_inference_steps or spec.presets[request.preset].num_inference_steps
 
 
@@ -185,48 +244,66 @@ _NAMES = {
     "image": "Start image",
     "last_image": "End image",
     "kind": "Kind",
+    "source": "Clip",
+    "target_size": "Target size",
+    "degradation_step": "Fidelity to detail",
+    "timestep_shift": "Shift",
+    "box": "Box",
+    "start_seconds": "Start",
 }
 _CHOICES = {
     "aspect_ratio": ASPECT_RATIOS,
     "preset": PRESETS,
     "renormalisation": ("match", "cap", "off"),
+    "target_size": (512, 1024),
+    "kind": ("clip", "detail"),
 }
+_STORED = {"image": "a picture", "last_image": "a picture", "source": "a clip"}
 
 
-def _first_sentence(error: ValidationError, data: Any) -> RequestError:
+def _model(data: Mapping[str, Any]) -> type[ClipRequest] | type[DetailRequest]:
+    """Return the kind of request that `data` says it is, by default a clip; RequestError for another kind."""
+    kind = data.get("kind", "clip")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise RequestError("kind", f"Kind must be one of {', '.join(_KINDS)}; you gave {_shown(kind)}.")
+    return _KINDS[kind]
+
+
+def _first_sentence(
+    error: ValidationError, data: Mapping[str, Any], model: type[ClipRequest] | type[DetailRequest]
+) -> RequestError:
     """Return `error`'s first problem as one sentence for the page."""
     problem = error.errors(include_input=False, include_url=False)[0]
-    if not problem["loc"]:
-        return RequestError("request", "The request must be a JSON object.")
-    field = str(problem["loc"][0])
+    field = str(problem["loc"][0]) if problem["loc"] else "box"
     name = _NAMES.get(field, field)
     if problem["type"] == "extra_forbidden":
         return RequestError(field, f"A request has no field called {_shown(field[:40])}.")
     if problem["type"] == "missing":
         return RequestError(field, f"{name} is missing; a request needs it.")
-    value = data.get(field) if isinstance(data, Mapping) else None
+    value = data.get(field)
     if isinstance(value, str) and not _is_storable(value):
         return RequestError(field, f"{name} holds half of a character (a lone surrogate); type it again.")
-    return RequestError(field, f"{name} {_limit(field)}; you gave {_shown(value)}.")
+    return RequestError(field, f"{name} {_limit(field, model)}; you gave {_shown(value)}.")
 
 
-def _limit(field: str) -> str:
+def _limit(field: str, model: type[ClipRequest] | type[DetailRequest]) -> str:
     """Return what `field` must be, read from the model so that no limit is written twice."""
     if field in ("prompt", "negative_prompt"):
-        least = "1" if field == "prompt" else "0"
+        least = "1" if model.model_fields[field].is_required() else "0"
         return f"must be text of {least} to {MAX_PROMPT_CHARACTERS:,} characters"
     if field in _CHOICES:
-        return f"must be one of {', '.join(_CHOICES[field])}"
-    if field in ("image", "last_image"):
-        return "must be the sha256 of a picture in the data folder"
+        return f"must be one of {', '.join(map(str, _CHOICES[field]))}"
+    if field in _STORED:
+        return f"must be the sha256 of {_STORED[field]} in the data folder"
     if field == "engine":
         return "must be the name of an engine"
-    if field == "kind":
-        return "must be 'clip'"
-    bounds = {type(m).__name__: m for m in ClipRequest.model_fields[field].metadata}
+    if field == "box":
+        return "must be left, top, right and bottom, from 0 to 1, right of left and below top"
+    bounds = {type(m).__name__: m for m in model.model_fields[field].metadata}
     low = bounds["Gt"].gt if "Gt" in bounds else bounds["Ge"].ge
     high = bounds["Le"].le
-    whole = "a whole number " if field in ("seed", "num_inference_steps") else "a number "
+    is_whole = "int" in str(model.model_fields[field].annotation)
+    whole = "a whole number " if is_whole else "a number "
     joint = "more than" if "Gt" in bounds else "at least"
     return f"must be {whole}of {joint} {low:g} and at most {high if isinstance(high, int) else f'{high:g}'}"
 

@@ -19,8 +19,10 @@ logger = logging.getLogger(__name__)
 def add_endpoints(api: Api) -> None:
     """Add /submit, /generation, /generations and /cancel to the Blocks being built."""
 
-    def submit(request: str | dict, variations: int = 1) -> str | list[str]:
-        ids = _answer(lambda: api.submit(parse_request(request), variations=variations))
+    def submit(request: str | dict, variations: int = 1, parents: list[str] | None = None) -> str | list[str]:
+        ids = _answer(
+            lambda: api.submit(parse_request(request), variations=variations, parents=parents or ())
+        )
         return ids[0] if variations == 1 else ids
 
     def generation(generation_id: str) -> dict:

@@ -34,6 +34,7 @@ class Inputs:
     random_seed: gr.Button
     reuse_seed: gr.Button
     upload: gr.UploadButton
+    detail_upload: gr.UploadButton
     pictures: dict[str, gr.Image]
     is_motion_asked: gr.Checkbox
     prediction: gr.HTML
@@ -74,11 +75,20 @@ def build_inputs(api: Api) -> Inputs:
         unknown_words=unknown_words,
         random_seed=random_seed,
         reuse_seed=reuse_seed,
-        upload=gr.UploadButton("Load settings from a clip…", elem_id="load-settings", size="sm"),
+        upload=_upload("Load settings from a clip…", "load-settings"),
+        detail_upload=_upload(
+            "Add detail to a clip of yours…", "detail-upload", is_offered=spec.detail is not None
+        ),
         pictures=pictures,
         is_motion_asked=is_motion_asked,
         prediction=prediction,
     )
+
+
+def _upload(label: str, name: str, *, is_offered: bool = True) -> gr.UploadButton:
+    """Return a button that takes a file, in a column called `name`: its input has no name of its own."""
+    with gr.Column(elem_id=name, min_width=0, visible=is_offered):
+        return gr.UploadButton(label, size="sm")
 
 
 def _quality() -> gr.Radio:

@@ -21,6 +21,9 @@ HEADER = """
     <div><dt><kbd>E</kbd></dt><dd>Reuse all settings of the clip</dd></div>
     <div><dt><kbd>R</kbd></dt><dd>Remix: its settings with a new seed</dd></div>
     <div><dt><kbd>M</kbd></dt><dd>Show or hide the motion layer</dd></div>
+    <div><dt><kbd>A</kbd></dt><dd>Approve the draft for detail</dd></div>
+    <div><dt><kbd>D</kbd></dt><dd>Detail: larger and finer</dd></div>
+    <div><dt><kbd>C</kbd></dt><dd>Compare with the draft</dd></div>
     <div><dt><kbd>?</kbd></dt><dd>Show this sheet</dd></div>
   </dl>
   <form method="dialog"><button class="secondary">Close</button></form>
@@ -34,6 +37,8 @@ HERO = """
     <div class="screen">
       <canvas role="img" width="1" height="1" aria-label="Preview of the clip being made"></canvas>
       <video playsinline loop muted preload="auto" aria-label="The clip"></video>
+      <div class="before"><video playsinline loop muted preload="auto" aria-label="The draft"></video></div>
+      <div class="box" hidden title="Draw a box to probe a part of the picture"><i hidden></i></div>
       <p class="veil" data-field="veil"></p>
       <button type="button" class="quiet layers" data-action="layers" aria-pressed="false"
         title="Show where the model sees things move (M)">Motion layer</button>
@@ -42,6 +47,7 @@ HERO = """
       <canvas role="img" width="1" height="1" aria-label="Predicted motion of the clip being made"></canvas>
       <video playsinline muted preload="auto" aria-label="Predicted motion of the clip"></video>
     </div>
+    <ol class="drafts" aria-label="Drafts"></ol>
     <div class="welcome">
       <h1>Describe a moment, see it move</h1>
       <p>Write on the left what should happen and where, or begin with one of these.</p>
@@ -59,6 +65,8 @@ HERO = """
       <svg viewBox="0 0 24 24" aria-hidden="true">
       <path class="stroke" d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg></button>
   </div>
+  <label class="divider">Draft <input type="range" min="0" max="100" value="50" data-field="divider"
+    aria-label="How much of the draft is shown"> Detail</label>
   <div class="making">
     <p><b data-field="phase"></b> <span class="figures" data-field="times"></span></p>
     <progress max="1" value="0" aria-label="Progress of the clip"></progress>
@@ -71,6 +79,10 @@ HERO = """
         Reuse</button>
       <button type="button" class="secondary" data-action="remix" title="Its settings, a new seed (R)">
         Remix</button>
+      <button type="button" class="secondary" data-action="detail" aria-expanded="false" hidden
+        title="Make it larger and finer (D)">Detail</button>
+      <button type="button" class="secondary" data-action="compare" aria-pressed="false" hidden
+        title="Put it beside its draft (C)">Compare</button>
       <a class="secondary" data-action="download" download>Download</a>
     </div>
     <p class="seed">Seed <span class="figures" data-field="seed"></span>
@@ -78,8 +90,22 @@ HERO = """
         title="Copy the seed"><svg viewBox="0 0 24 24" aria-hidden="true">
         <path class="stroke" d="M9 9h11v11H9zM5 15H4V4h11v1"/></svg></button></p>
     <p class="moved" data-field="moved"></p>
+    <p class="kept" data-field="kept"></p>
     <details class="facts"><summary><span data-field="summary"></span></summary><dl></dl></details>
   </div>
+  <form class="detail" aria-label="Detail" hidden>
+    <label class="wide">Fidelity <input type="range" name="degradation_step" min="100" max="900" step="25">
+      <small>keeps the draft</small><small>adds more detail</small></label>
+    <label>Size <select name="target_size"><option value="512">512 px</option>
+      <option value="1024">1024 px</option></select></label>
+    <label>Steps <input type="number" name="num_inference_steps" min="1" max="50"></label>
+    <label>Guidance <input type="number" name="guidance_scale" min="1" max="30" step="0.5"></label>
+    <label>Shift <input type="number" name="timestep_shift" min="1" max="20" step="0.5"></label>
+    <p class="warning" role="status" data-field="warning"></p>
+    <p class="hint">A probe details one second; draw a box over the clip to probe a part of it.</p>
+    <button type="button" class="secondary" data-action="probe">Probe</button>
+    <button class="primary" data-action="detail-all">Detail the clip</button>
+  </form>
   <p class="unseen" aria-live="polite" data-field="announcement"></p>
 </section>
 """

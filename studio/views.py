@@ -35,6 +35,8 @@ def take_view(generation: Generation) -> dict[str, Any]:
     seed = generation.facts.get("seed", request.seed)
     return {
         "id": generation.id,
+        "kind": generation.kind,
+        "draft": f"/media/{generation.parents[0]}/clip" if generation.parents else None,
         "status": generation.status,
         "error": generation.error,
         "created_at": generation.created_at,

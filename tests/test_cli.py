@@ -175,3 +175,60 @@ def test_picture_that_is_none_is_refused(
     (tmp_path / "a.png").write_text("no picture")
     assert generate(BALL, "--image", tmp_path / "a.png", data_dir=settings.data_dir) == 1
     assert "a.png is not an image" in capsys.readouterr().err
+
+
+def test_clip_is_made_and_detailed_in_one_go(
+    exported: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--seconds", 0.5, "--detail", "--fidelity", 100, "--json")
+    assert generate("--from", exported, *flags, data_dir=settings.data_dir) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [result[name] for name in ("width", "height", "frames", "seed")] == [512, 512, 9, 7]
+    assert result["similarity"] is not None
+    with Api.open(settings, warm_engine=None, extra_engines=TINY) as studio:
+        final, draft = studio.generations()
+    assert (final.kind, draft.kind, final.parents) == ("detail", "clip", (draft.id,))
+    assert final.request.prompt == BALL
+
+
+def detail(*arguments: object, data_dir: Path) -> int:
+    return main(["detail", *map(str, arguments), "--data", str(data_dir)], extra_engines=TINY)
+
+
+def test_a_part_of_any_clip_is_detailed(
+    exported: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "probe.mp4"
+    flags = ("--box", "0,0,0.5,0.5", "--steps", 2, "--out", out, "--json")
+    assert detail(exported, *flags, data_dir=settings.data_dir) == 0
+    assert json.loads(capsys.readouterr().out)["network_passes"] == 4
+    assert read_frames(out).shape == (5, 256, 256, 3)
+
+
+def test_detail_is_refused_before_the_clip_is_made(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(BALL, "--detail", "--size", 720, data_dir=settings.data_dir) == 2
+    assert "Target size must be one of 512, 1024" in capsys.readouterr().err
+    assert not settings.data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Name the video to detail: detail CLIP."),
+        (["--size", "720"], "Target size must be one of 512, 1024; you gave '720'."),
+        (["--box", "0,0,2,1"], "Box must be left, top, right and bottom"),
+        (["--fidelity", "1000"], "Fidelity to detail must be a whole number of at least 0 and at most 999"),
+    ],
+)
+def test_bad_detail_exits_2_with_one_sentence(
+    arguments: list[str],
+    words: str,
+    exported: Path,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clip = [exported] if arguments else []
+    assert detail(*clip, *arguments, data_dir=settings.data_dir) == 2
+    assert words in capsys.readouterr().err

@@ -19,7 +19,9 @@ ROOT = Path(launcher.__file__).parent
 @pytest.fixture
 def bare_checkout(tmp_path: Path) -> Path:
     """A checkout in which nothing was ever installed."""
-    for name in ("launcher.py", "pyproject.toml", "constraints.txt"):
+    (tmp_path / "backend").mkdir()
+    own = ("launcher.py", "backend/__init__.py", "backend/commands.py")
+    for name in (*own, "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 

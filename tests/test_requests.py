@@ -1,11 +1,18 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from backend.errors import RequestError
 from backend.models.kinora.spec import KINORA_POCKET
-from backend.requests import ClipRequest, parse_request, validate_for, validate_variations
+from backend.requests import (
+    ClipRequest,
+    DetailRequest,
+    parse_request,
+    validate_for,
+    validate_variations,
+)
 
 BALL = "a red ball bounces on a green meadow"
 
@@ -37,7 +44,7 @@ REFUSED = [
     ("guidance_scale", 0.5, "you gave 0.5"),
     ("guidance_scale", True, "you gave True"),
     ("engine", 5, "the name of an engine"),
-    ("kind", "poem", "must be 'clip'; you gave 'poem'"),
+    ("kind", "poem", "must be one of clip, detail; you gave 'poem'"),
     ("colour", "red", "no field called 'colour'"),
 ]
 
@@ -113,3 +120,42 @@ def test_variations_out_of_range_are_refused(value: object) -> None:
 def test_request_survives_json() -> None:
     request = ClipRequest(prompt=BALL, seed=2**63 - 1, guidance_scale=2.5, aspect_ratio="16:9")
     assert parse_request(json.loads(request.model_dump_json())) == request
+
+
+CLIP = "0" * 64
+REFUSED_DETAIL = [
+    ("source", "my clip", "must be the sha256 of a clip in the data folder; you gave 'my clip'"),
+    ("source", None, "must be the sha256 of a clip"),
+    ("target_size", 720, "must be one of 512, 1024; you gave 720"),
+    ("degradation_step", 1000, "a whole number of at least 0 and at most 999; you gave 1000"),
+    ("degradation_step", 1.5, "you gave 1.5"),
+    ("num_inference_steps", 51, "at least 1 and at most 50; you gave 51"),
+    ("timestep_shift", 0, "at least 1 and at most 20; you gave 0"),
+    ("start_seconds", -1, "at least 0 and at most 3600; you gave -1"),
+    ("box", [0, 0, 1.5, 1], "from 0 to 1, right of left and below top; you gave [0, 0, 1.5, 1]"),
+    ("box", [0.5, 0, 0.5, 1], "right of left and below top"),
+    ("box", "all", "must be left, top, right and bottom"),
+    ("preset", "fast", "no field called 'preset'"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "words"), REFUSED_DETAIL)
+def test_bad_value_of_a_detail_is_refused_in_one_sentence(field: str, value: object, words: str) -> None:
+    with pytest.raises(RequestError) as refusal:
+        parse_request({"kind": "detail", "source": CLIP, field: value})
+    assert refusal.value.field == field
+    assert words in str(refusal.value) and str(refusal.value).endswith(".")
+
+
+def test_detail_survives_json_and_knows_a_probe() -> None:
+    whole = parse_request({"kind": "detail", "source": CLIP, "prompt": BALL})
+    assert isinstance(whole, DetailRequest) and not whole.is_probe
+    probe = parse_request({"kind": "detail", "source": CLIP, "box": (0.25, 0, 0.5, 1), "start_seconds": 0})
+    assert isinstance(probe, DetailRequest) and probe.is_probe
+    assert parse_request(probe.model_dump_json()) == probe
+
+
+def test_detail_needs_an_engine_that_can() -> None:
+    unable = replace(KINORA_POCKET, detail=None)
+    with pytest.raises(RequestError, match="Kinora Pocket cannot add detail"):
+        validate_for(DetailRequest(source=CLIP), unable)

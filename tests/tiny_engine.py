@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.models.engine import EngineSpec, PassCost, Preset
+from backend.models.engine import DetailSpec, EngineSpec, PassCost, Preset
 
 if TYPE_CHECKING:
     from tests.tiny_flow import TinyEngine
@@ -35,6 +35,7 @@ SPEC = EngineSpec(
     pass_cost=PassCost({1: (4, 8, 8)}),
     capabilities=frozenset({"text_guidance", "given_frames", "motion_score", "motion_layer"}),
     motion_score_range=(0.0, 10.0),
+    detail=DetailSpec(max_frames=33, safe_ranges={"degradation_step": (0, 100)}),
 )
 
 

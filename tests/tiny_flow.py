@@ -85,6 +85,9 @@ class TinyEngine:
     def preview(self, latents: torch.Tensor, *, layer: str = "picture") -> np.ndarray:
         return self.decode(latents, layer=layer)[:, ::2, ::2]
 
+    def refiner(self, degradation_step: int) -> "TinyRefiner":
+        return TinyRefiner(self, kept=1 - degradation_step / 1000)
+
     def _shown(self, conditioning: Conditioning, text: str) -> TinyPrompt:
         prompt = TinyPrompt("", 0) if text == "none" else getattr(conditioning, text)
         assert isinstance(prompt, TinyPrompt)
@@ -102,6 +105,28 @@ class TinyEngine:
             self._marker.parent.mkdir(parents=True, exist_ok=True)
             self._marker.touch()
             os._exit(9)
+
+
+class TinyRefiner:
+    """Implements the refiner protocol: what it starts from is what it ends with."""
+
+    def __init__(self, engine: TinyEngine, *, kept: float) -> None:
+        self._engine, self._kept = engine, kept
+
+    def start(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return self._kept * latents + (1 - self._kept**2) ** 0.5 * noise
+
+    def velocities(
+        self,
+        latents: torch.Tensor,
+        sigma: float,
+        conditioning: Conditioning,
+        passes: Sequence[Pass],
+        *,
+        scale: int = 1,
+    ) -> list[torch.Tensor]:
+        self._engine.velocities(latents, sigma, conditioning, passes, scale=scale)  # it may misbehave
+        return [torch.zeros_like(latents) for _ in passes]
 
 
 def mean(prompt: TinyPrompt, shape: torch.Size) -> torch.Tensor:

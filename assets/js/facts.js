@@ -15,6 +15,17 @@ export function showFacts(details, take) {
   );
 }
 
+const LEAST_SIMILARITY = 0.9;
+
+/** Say how much of the draft a detailed clip keeps: {text, isLow}. */
+export function faithLine({ facts: { similarity, draft_motion: before, detail_motion: after } }) {
+  if (similarity == null) return { text: "", isLow: false };
+  const isLow = similarity < LEAST_SIMILARITY;
+  const advice = isLow ? " It left the draft: lower Fidelity's slider to keep more of it." : "";
+  const text = `Keeps ${Math.round(100 * similarity)} % of the draft · motion ${before.toFixed(1)}, now ${after.toFixed(1)}.`;
+  return { text: text + advice, isLow };
+}
+
 /** Say how much the clip moves, beside what was asked for. */
 export function motionLine({ facts: { motion_asked: asked, motion_measured: measured } }) {
   if (measured === undefined) return "";
@@ -32,6 +43,8 @@ function rows({ request, facts, started_at: startedAt, finished_at: finishedAt }
     .join(", ");
   return [
     ["Without", request.negative_prompt],
+    ["Fidelity", request.degradation_step],
+    ["Shift", request.timestep_shift],
     ["Length", facts.num_frames && `${facts.num_frames} frames at ${facts.frame_rate} per second`],
     ["Quality", request.preset],
     ["Steps", request.num_inference_steps],

@@ -25,6 +25,7 @@ export function deviceName(device) {
 const PHASES = {
   loading: "Loading the model",
   text: "Reading the prompt",
+  preparing: "Enlarging the draft",
   sampling: "Making",
   decoding: "Developing the frames",
   exporting: "Saving the clip",

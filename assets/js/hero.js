@@ -1,7 +1,10 @@
 /** The middle of the page: the clip being made, or the one that was chosen. */
 
 import { duration, fraction, phaseName } from "./format.js";
-import { motionLine, showFacts } from "./facts.js";
+import { Compare } from "./compare.js";
+import { DetailPanel } from "./detail.js";
+import { draftsWith, showDrafts } from "./drafts.js";
+import { faithLine, motionLine, showFacts } from "./facts.js";
 import { Player } from "./player.js";
 import { startWith } from "./prompt.js";
 import { SpritePlayer } from "./sprite.js";
@@ -9,13 +12,15 @@ import { choose, refresh, subscribe } from "./state.js";
 
 const VIEWS = { queued: "making", running: "making", done: "done", failed: "stopped", canceled: "stopped" };
 
-/** Fill `element` and keep it true; `page` has examples and reuse(id), remix(id), cancel(id). */
+/** Fill `element` and keep it true; `page` has examples, reuse(id), remix(id), cancel(id) and those of DetailPanel. */
 export function mountHero(element, page) {
   const hero = element.querySelector(".hero");
   const field = (name) => hero.querySelector(`[data-field="${name}"]`);
   const button = (name) => hero.querySelector(`[data-action="${name}"]`);
   const sprite = new SpritePlayer(...hero.querySelectorAll("canvas"));
-  const player = new Player(hero);
+  const compare = new Compare(hero);
+  const player = new Player(hero, compare);
+  const detail = new DetailPanel(hero, page);
   const progress = new ProgressLine(hero);
   let shown = null;
 
@@ -37,14 +42,24 @@ export function mountHero(element, page) {
   window.addEventListener("kinora:submitted", () => bringIntoView(hero));
   showExamples(hero.querySelector(".examples"), page.examples);
 
-  subscribe(({ state, hero: take }) => {
+  const approve = async (id) => {
+    await choose(id);
+    detail.open(true);
+  };
+
+  subscribe(({ state, takes, chosen, hero: take }) => {
     showProblems(hero.querySelector(".problems"), state.problems);
     if (take?.id !== shown?.id) sprite.clear();
     const hasEnded = shown?.id === take?.id && shown?.status !== take?.status;
     if (hasEnded) field("announcement").textContent = announcement(take);
     shown = take;
-    hero.dataset.view = take ? VIEWS[take.status] : "empty";
+    const drafts = chosen ? [] : draftsWith(take, takes).filter((draft) => draft.status === "done");
+    hero.dataset.view = drafts.length > 1 ? "drafts" : take ? VIEWS[take.status] : "empty";
+    showDrafts(hero.querySelector(".drafts"), drafts, approve);
+    detail.show(drafts.length > 1 ? null : take);
+    compare.show(take);
     if (!take) return player.unload();
+    hero.dataset.kind = take.kind;
     showShape(hero, take);
     showTake(field, take);
     button("layers").hidden = !(take.motion || take.progress?.preview?.has_motion);
@@ -52,10 +67,11 @@ export function mountHero(element, page) {
     hero.dataset.seed = take.seed ?? "";
     field("seed").textContent = take.seed ?? "not drawn";
     field("moved").textContent = motionLine(take);
+    showFaith(field("kept"), take);
     progress.show(take);
     showFacts(hero.querySelector(".facts"), take);
     if (take.progress?.preview) sprite.show(take.progress.preview);
-    if (take.status === "done") {
+    if (take.status === "done" && drafts.length < 2) {
       sprite.pause();
       player.load(take);
     } else {
@@ -66,16 +82,23 @@ export function mountHero(element, page) {
 }
 
 function showTake(field, take) {
-  field("prompt").textContent = take.request.prompt;
+  field("prompt").textContent = take.request.prompt || "A clip of yours";
   const isWaiting = VIEWS[take.status] === "making" && !take.progress?.preview;
   if (take.status === "failed") field("veil").textContent = take.error;
   else if (take.status === "canceled") field("veil").textContent = "Canceled before it was finished.";
   else field("veil").textContent = isWaiting ? phaseName(take) : "";
 }
 
+/** Say how much of its draft a detailed clip keeps, loudly where it is little. */
+function showFaith(line, take) {
+  const { text, isLow } = faithLine(take);
+  line.textContent = text;
+  line.classList.toggle("warning", isLow);
+}
+
 /** Give the screen the shape of the clip before its first frame is known. */
 function showShape(hero, take) {
-  const [across, down] = take.request.aspect_ratio.split(":").map(Number);
+  const [across, down] = (take.request.aspect_ratio ?? "1:1").split(":").map(Number);
   const { width = across, height = down } = take.progress?.preview ?? take.facts;
   hero.style.setProperty("--aspect", width / height);
 }

@@ -2,6 +2,12 @@
 
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
+/** Move `video` to `seconds` where it stands elsewhere. */
+function hold(video, seconds) {
+  const isOff = Math.abs(video.currentTime - seconds) > 0.02;
+  if (video.readyState > 0 && !video.seeking && isOff) video.currentTime = seconds;
+}
+
 export class Player {
   #video;
   #motion;
@@ -10,9 +16,13 @@ export class Player {
   #playButton;
   #loaded = "";
   #turn = 0;
+  #take = null;
+  #compare;
 
-  constructor(hero) {
-    [this.#video, this.#motion] = hero.querySelectorAll("video");
+  constructor(hero, compare) {
+    this.#compare = compare;
+    this.#video = hero.querySelector(".screen:not(.motion-layer) > video");
+    this.#motion = hero.querySelector(".motion-layer > video");
     this.#position = hero.querySelector('[data-field="position"]');
     this.#clock = hero.querySelector('[data-field="clock"]');
     this.#playButton = hero.querySelector('[data-action="play"]');
@@ -30,6 +40,7 @@ export class Player {
   load(take) {
     if (this.#loaded === take.clip) return;
     this.#loaded = take.clip;
+    this.#take = take;
     this.#video.poster = take.poster ?? "";
     this.#video.setAttribute("aria-label", `Clip: ${take.request.prompt}`);
     this.#video.src = take.clip;
@@ -67,12 +78,12 @@ export class Player {
     if (!this.#video.paused) this.#turn = requestAnimationFrame(() => this.#follow());
   }
 
-  /** Hold the motion layer at the clip's own position: it never plays by itself, so it cannot drift. */
+  /** Hold the motion layer and the draft at the clip's position: they never play alone, so they cannot drift. */
   #keepStep() {
-    const isOff = Math.abs(this.#motion.currentTime - this.#video.currentTime) > 0.02;
-    if (this.#motion.readyState > 0 && !this.#motion.seeking && isOff) {
-      this.#motion.currentTime = this.#video.currentTime;
-    }
+    const now = this.#video.currentTime;
+    hold(this.#motion, now);
+    const draft = this.#compare.follower;
+    if (draft) hold(draft, this.#compare.timeOf(now, this.#take));
   }
 
   #showPosition() {

@@ -72,7 +72,7 @@ function acceptDroppedClips() {
     event.preventDefault();
     const isPicture = event.dataTransfer.files[0]?.type.startsWith("image/");
     const slot = isPicture && document.querySelector("#image input[type=file]");
-    const input = slot || [...document.querySelectorAll("#inputs input[type=file]")].at(-1);
+    const input = slot || document.querySelector("#load-settings input[type=file]");
     input.files = event.dataTransfer.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });

@@ -4,6 +4,9 @@ const KEYS = {
   e: ".hero [data-action=reuse]",
   r: ".hero [data-action=remix]",
   m: ".hero [data-action=layers]",
+  a: ".hero .drafts li:is(:hover, :focus-within) .secondary, .hero [data-action=detail][aria-expanded=false]",
+  d: ".hero [data-action=detail]",
+  c: ".hero [data-action=compare]",
   " ": ".hero [data-action=play]",
 };
 

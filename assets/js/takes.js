@@ -48,8 +48,13 @@ function updateTake(item, take) {
 }
 
 function outcome(take) {
+  if (take.status === "done" && take.kind === "detail") return `${isProbe(take) ? "Probe" : "Detail"} ${take.facts.width} x ${take.facts.height}`;
   if (take.status === "done") return `Seed ${take.seed}`;
   return take.status === "failed" ? "Failed" : "Canceled";
+}
+
+function isProbe({ request }) {
+  return request.box !== null || request.start_seconds !== null || request.duration_seconds !== null;
 }
 
 function jobItem(job, page) {

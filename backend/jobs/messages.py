@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from backend.models.engine import Speed
-from backend.requests import ClipRequest
+from backend.requests import Request
 from backend.store.generations import Output
 
 
@@ -39,7 +39,7 @@ class Run:
 
     job_id: str
     attempt: int
-    request: ClipRequest
+    request: Request
     created_at: float
 
 
@@ -82,7 +82,8 @@ class NotReady:
 class ProgressReport:
     """From the worker: where a job stands. preview: the newest one, or None before the first.
 
-    phase: "loading", "text", "sampling", "decoding" or "exporting"; step 0 means that none is finished.
+    phase: "loading", "text", "preparing" (of a draft), "sampling", "decoding" or "exporting"; step 0 means
+    that none is finished.
     step_seconds: how long one step takes, or None before the first has been measured.
     """
 

@@ -12,7 +12,7 @@ _TAIL_STAGES = ("decode", "export")
 class Progress:
     """What a page shows of a running job.
 
-    phase: "loading", "text", "sampling", "decoding" or "exporting"; step: how many of num_steps are finished.
+    phase: as in `ProgressReport`; step: how many of num_steps are finished.
     remaining_seconds: None until there is something to estimate it from.
     """
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,164 +9,64 @@ from typing import Any
 import numpy as np
 
 import backend
-from backend.config import Settings
-from backend.jobs import checkpoints, traces
-from backend.jobs.messages import Preview, ProgressReport, Run
+from backend.jobs.messages import ProgressReport
+from backend.jobs.watch import ClipWatch, RunContext, watched
 from backend.media.files import sha256_of
-from backend.media.image import write_poster, write_sprite
-from backend.media.inputs import load_image
-from backend.media.video import write_video
-from backend.models.engine import Engine, Speed
-from backend.pipelines.clip import Clip, ClipHooks, LatentCheckpoint, Pictures, make_clip
-from backend.pipelines.denoise import StepReport
-from backend.pipelines.plan import OVERHEAD_SHARE, predicted_seconds
-from backend.requests import ClipRequest, inference_steps
+from backend.media.image import write_poster
+from backend.media.inputs import clip_path, load_image
+from backend.media.probe import probe
+from backend.media.video import read_frames, write_video
+from backend.models.engine import Engine
+from backend.pipelines.clip import Clip, Pictures, make_clip
+from backend.pipelines.detail import Draft, make_detail
+from backend.pipelines.plan import predicted_seconds
+from backend.requests import ClipRequest, DetailRequest, Request, inference_steps
 from backend.store.generations import Output
 
 Results = tuple[tuple[Output, ...], dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class RunContext:
-    """What a runner is given besides its request.
-
-    load_engine: name -> loaded engine, kept warm between jobs. report: sends progress.
-    is_canceled: cheap to ask, at every step. speed: of the engine loaded last, where it was measured.
-    """
-
-    run: Run
-    settings: Settings
-    load_engine: Callable[[str], Engine]
-    report: Callable[[ProgressReport], None]
-    is_canceled: Callable[[], bool]
-    speed: Callable[[], Speed | None] = lambda: None
-    checkpoint_every_seconds: float = 3.0
-
-
-@dataclass
-class Allowance:
-    """Counts extra work, which may take at most `share` of the time; the first piece is let through."""
-
-    share: float
-    spent_seconds: float = 0.0
-    since: float = field(default_factory=time.monotonic)
-
-    def permits(self) -> bool:
-        """Return whether there is time for another piece of extra work."""
-        return self.spent_seconds <= self.share * self.main_seconds()
-
-    def main_seconds(self) -> float:
-        """Return the time that passed without the extra work."""
-        return time.monotonic() - self.since - self.spent_seconds
-
-    def charge(self, work: Callable[[], None]) -> None:
-        """Do `work` and count the time that it took."""
-        started = time.monotonic()
-        work()
-        self.spent_seconds += time.monotonic() - started
-
-
-class ClipWatch:
-    """Turns what the pipeline tells into progress, moving previews and checkpoints."""
-
-    def __init__(self, context: RunContext, engine: Engine, *, num_steps: int, first_step: int) -> None:
-        self._context = context
-        self._engine = engine
-        self._shows_motion = "motion_layer" in engine.spec.capabilities
-        self._first_step = first_step
-        self._extras = Allowance(OVERHEAD_SHARE)
-        self._checkpoint_at = self._extras.since
-        self._report = ProgressReport(
-            context.run.job_id, context.run.attempt, phase="text", step=first_step, num_steps=num_steps
-        )
-
-    def on_phase(self, phase: str) -> None:
-        """Report that `phase` begins."""
-        if phase == "sampling":
-            self._extras = Allowance(OVERHEAD_SHARE)
-            self._checkpoint_at = self._extras.since
-        self._tell(phase=phase)
-
-    def on_step(self, step: StepReport) -> None:
-        """Report a finished step, with a new preview where one is due."""
-        self._tell(step=step.step, step_seconds=self._extras.main_seconds() / (step.step - self._first_step))
-        if step.step < step.num_steps and self._extras.permits():
-            self._extras.charge(lambda: self._tell(preview=self._write_preview(step)))
-
-    def on_checkpoint(self, checkpoint: LatentCheckpoint) -> None:
-        """Store a checkpoint where the one before is a few seconds old."""
-        if time.monotonic() - self._checkpoint_at >= self._context.checkpoint_every_seconds:
-            path = traces.checkpoint_path(self._context.settings, self._context.run.job_id)
-            self._extras.charge(lambda: checkpoints.write(path, checkpoint))
-            self._checkpoint_at = time.monotonic()
-
-    def _tell(self, **changes: Any) -> None:
-        self._report = replace(self._report, **changes)
-        self._context.report(self._report)
-
-    def _write_preview(self, step: StepReport) -> Preview:
-        """Return the sheet of the clip as predicted at `step`, having removed all but the one before."""
-        folder = traces.previews_dir(self._context.settings, self._context.run.job_id)
-        before = self._report.preview
-        for old in folder.glob("*.jpg"):
-            if before is None or old.name != Path(before.path).name:
-                old.unlink()
-        path = folder / f"{self._context.run.attempt}-{step.step}.jpg"
-        cells, has_motion = self._engine.preview(step.clean), self._shows_motion
-        if has_motion:
-            cells = np.concatenate([cells, self._engine.preview(step.clean, layer="motion")], axis=2)
-        sprite = write_sprite(path, cells)
-        return Preview(
-            path=path.relative_to(self._context.settings.data_dir).as_posix(),
-            columns=sprite.columns,
-            rows=sprite.rows,
-            num_frames=sprite.num_frames,
-            frame_rate=self._engine.spec.frame_rate,
-            width=sprite.width // (2 if has_motion else 1),
-            height=sprite.height,
-            step=step.step,
-            has_motion=has_motion,
-        )
-
-
-def run_clip(request: ClipRequest, context: RunContext) -> Results:
-    """Return the written, verified files of the clip that `request` describes, and its measured facts."""
-    run = context.run
+def run(request: Request, context: RunContext) -> Results:
+    """Return the written, verified files of what `request` describes, and its measured facts."""
+    job = context.run
     started = time.perf_counter()
-    context.report(ProgressReport(run.job_id, run.attempt, phase="loading"))
+    context.report(ProgressReport(job.job_id, job.attempt, phase="loading"))
     engine = context.load_engine(request.engine)
     load_seconds = round(time.perf_counter() - started, 4)
-    clip, watch = _make(request, engine, context)
+    clip, watch = _MAKERS[request.kind](request, engine, context)
     watch.on_phase("exporting")
     started = time.perf_counter()
     outputs = _write_files(clip, request, context)
     seconds = {"load": load_seconds, **clip.facts["stage_seconds"]}
     seconds["export"] = round(time.perf_counter() - started, 4)
+    return outputs, {**clip.facts, "stage_seconds": seconds, "version": backend.__version__}
+
+
+def _make_clip(request: ClipRequest, engine: Engine, context: RunContext) -> tuple[Clip, ClipWatch]:
+    """Return a clip, with how long it should have taken, and its watch."""
+    has_motion = "motion_layer" in engine.spec.capabilities
+    num_steps = inference_steps(request, engine.spec)
+    watch, hooks = watched(context, engine, num_steps=num_steps, has_motion=has_motion)
+    pictures = _pictures(request, engine, context.settings.inputs_dir)
+    clip = make_clip(engine, request, pictures=pictures, hooks=hooks)
     speed = context.speed()
     predicted = None if speed is None else round(predicted_seconds(request, engine.spec, speed), 4)
-    facts = {"stage_seconds": seconds, "predicted_seconds": predicted, "version": backend.__version__}
-    return outputs, {**clip.facts, **facts}
+    clip.facts["predicted_seconds"] = predicted
+    return clip, watch
 
 
-RUNNERS: dict[str, Callable[[ClipRequest, RunContext], Results]] = {"clip": run_clip}
+def _make_detail(request: DetailRequest, engine: Engine, context: RunContext) -> tuple[Clip, ClipWatch]:
+    """Return the detailed clip and its watch."""
+    watch, hooks = watched(context, engine, num_steps=request.num_inference_steps, has_motion=False)
+    path = clip_path(request.source, folder=context.settings.inputs_dir)
+    draft = Draft(read_frames(path), probe(path).frame_rate)
+    return make_detail(engine, request, draft, hooks=hooks), watch
 
 
-def _make(request: ClipRequest, engine: Engine, context: RunContext) -> tuple[Clip, ClipWatch]:
-    """Return the clip, continued from the checkpoint that an earlier attempt left, and its watch."""
-    start = None
-    if context.run.attempt > 1:
-        start = checkpoints.read(traces.checkpoint_path(context.settings, context.run.job_id))
-    num_steps = inference_steps(request, engine.spec)
-    watch = ClipWatch(context, engine, num_steps=num_steps, first_step=start.step if start else 0)
-    hooks = ClipHooks(
-        on_phase=watch.on_phase,
-        on_step=watch.on_step,
-        on_checkpoint=watch.on_checkpoint,
-        is_canceled=context.is_canceled,
-        resume_from=start,
-    )
-    pictures = _pictures(request, engine, context.settings.inputs_dir)
-    return make_clip(engine, request, pictures=pictures, hooks=hooks), watch
+_MAKERS: dict[str, Callable[[Any, Engine, RunContext], tuple[Clip, ClipWatch]]] = {
+    "clip": _make_clip,
+    "detail": _make_detail,
+}
 
 
 def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
@@ -180,12 +79,13 @@ def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
     return Pictures(first=loaded(request.image), last=loaded(request.last_image))
 
 
-def _write_files(clip: Clip, request: ClipRequest, context: RunContext) -> tuple[Output, ...]:
+def _write_files(clip: Clip, request: Request, context: RunContext) -> tuple[Output, ...]:
     """Write the clip and its poster; the clip says how it was made, so that it can be opened as a request."""
     day = datetime.fromtimestamp(context.run.created_at, UTC).strftime("%Y-%m-%d")
     path = context.settings.outputs_dir / day / f"{context.run.job_id}.mp4"
     # Without times, the same seed gives the same bytes.
-    facts = {name: value for name, value in clip.facts.items() if name != "stage_seconds"}
+    timed = ("stage_seconds", "predicted_seconds")
+    facts = {name: value for name, value in clip.facts.items() if name not in timed}
     made = {"request": request.model_dump(), "facts": facts, "version": backend.__version__}
     write_video(
         path, clip.frames, frame_rate=clip.frame_rate, metadata={"kinora": made}, title=request.prompt

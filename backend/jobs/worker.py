@@ -61,14 +61,14 @@ class Worker:
 
     def work(self) -> None:
         """Run what the inbox gives, for ever."""
-        from backend.jobs import runners  # loads torch for seconds, while the reader already listens
+        from backend.jobs import runners, watch  # load torch for seconds, while the reader already listens
 
         while True:
             message = self._inbox.get()
             if isinstance(message, messages.Warm):
                 self._warm(message)
             else:
-                self._send(self._run(message, runners))
+                self._send(self._run(message, runners, watch))
 
     def _warm(self, warm: messages.Warm) -> None:
         try:
@@ -77,8 +77,8 @@ class Worker:
             _log.exception("could not load %s", warm.engine)
             self._send(messages.NotReady(sentence(exc)))
 
-    def _run(self, run: messages.Run, runners: ModuleType) -> messages.FromWorker:
-        context = runners.RunContext(
+    def _run(self, run: messages.Run, runners: ModuleType, watch: ModuleType) -> messages.FromWorker:
+        context = watch.RunContext(
             run=run,
             settings=self._settings,
             load_engine=self._load_engine,
@@ -87,7 +87,7 @@ class Worker:
             speed=lambda: self._speed,
         )
         try:
-            outputs, facts = runners.RUNNERS[run.request.kind](run.request, context)
+            outputs, facts = runners.run(run.request, context)
         except CanceledError:
             return messages.Canceled(run.job_id, run.attempt)
         except Exception as exc:

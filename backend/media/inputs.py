@@ -1,4 +1,4 @@
-"""Pictures that creators bring along, kept by content, so that a request can name and never lose them."""
+"""Pictures and clips that creators bring along, kept by content, so that a request never loses them."""
 
 import hashlib
 import io
@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from backend.errors import MediaError
-from backend.media.files import replacing
+from backend.media.files import copy_file, replacing, sha256_of
 from backend.media.image import read_image
+from backend.media.probe import probe
 
 
 def store_image(source: Path, *, folder: Path) -> str:
@@ -27,6 +28,24 @@ def store_image(source: Path, *, folder: Path) -> str:
         with replacing(path) as partial:
             partial.write_bytes(content)
     return name
+
+
+def store_clip(source: Path, *, folder: Path) -> str:
+    """Return the name of the video at `source` in `folder`: the sha256 of the file, kept there as it is.
+
+    Raises MediaError for what `probe` refuses, ResourceError where the disk is full.
+    """
+    probe(source)
+    name = sha256_of(source)
+    path = clip_path(name, folder=folder)
+    if not path.exists():
+        copy_file(source, path)
+    return name
+
+
+def clip_path(name: str, *, folder: Path) -> Path:
+    """Return where the clip called `name` lies, whether it is there or not."""
+    return folder / f"{name}.mp4"
 
 
 def image_path(name: str, *, folder: Path) -> Path:

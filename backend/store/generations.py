@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from backend.errors import NotFoundError
-from backend.requests import ClipRequest, parse_request
+from backend.requests import ClipRequest, Request, parse_request
 
 _SELECT = """
     SELECT g.id, g.project_id, g.kind, g.request, g.parents, g.outputs, g.facts, g.created_at,
@@ -37,7 +37,7 @@ class Generation:
 
     id: str
     project_id: str
-    request: ClipRequest
+    request: Request
     created_at: float
     kind: str = "clip"
     status: str = "queued"
@@ -138,8 +138,13 @@ def newest_id(connection: sqlite3.Connection) -> str | None:
     return None if row[0] is None else str(row[0])
 
 
-def similar_stage_seconds(connection: sqlite3.Connection, request: ClipRequest) -> dict[str, float] | None:
-    """Return the measured seconds per stage of the newest recent clip that was as much work as `request`."""
+def similar_stage_seconds(connection: sqlite3.Connection, request: Request) -> dict[str, float] | None:
+    """Return the measured seconds per stage of the newest recent clip that was as much work as `request`.
+
+    None where there is none, and for other kinds of requests.
+    """
+    if not isinstance(request, ClipRequest):
+        return None
     row = connection.execute(
         """
         SELECT json_extract(facts, '$.stage_seconds')

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from backend.api import Api
-from backend.errors import StudioError
-from backend.requests import ClipRequest, parse_request
+from backend.errors import RequestError, StudioError
+from backend.requests import ClipRequest, DetailRequest, Request, parse_request
 from studio.endpoints import sentence
 from studio.inputs import QUIET, Inputs, build_inputs, own_html, page_engine
 from studio.markup import HERO, TAKES
@@ -39,6 +39,8 @@ import('/assets/js/hero.js').then(({ mountHero }) => mountHero(element, {
   reuse: (id) => trigger('reuse', { id }),
   remix: (id) => trigger('remix', { id }),
   cancel: (id) => trigger('cancel', { id }),
+  detail: (id, settings) => trigger('detail', { id, settings }),
+  detailOptions: props.detail,
 }));
 """
 _MOUNT_TAKES = """
@@ -54,11 +56,12 @@ def build(api: Api) -> None:
         with gr.Column(elem_id="inputs", min_width=0):
             inputs = build_inputs(api)
         with gr.Column(elem_id="middle", min_width=0):
-            hero = own_html(HERO, js_on_load=_MOUNT_HERO, examples=EXAMPLES)
+            hero = own_html(HERO, js_on_load=_MOUNT_HERO, examples=EXAMPLES, detail=_detail_options(api))
         with gr.Column(elem_id="right", min_width=0):
             takes = own_html(TAKES, js_on_load=_MOUNT_TAKES)
     _connect_generate(api, inputs)
     _connect_reuse(api, inputs, hero)
+    _connect_detail(api, inputs, hero)
     _connect_pictures(api, inputs)
     _connect_prediction(api, inputs)
     for panel in (hero, takes):
@@ -109,12 +112,43 @@ def _connect_reuse(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
         return fill(lambda: _as_made(api, event.id).model_copy(update={"seed": None}))
 
     def load(path: str) -> list[Any]:
-        return fill(lambda: api.request_from_file(Path(path)))
+        return fill(lambda: _clip_alone(api.request_from_file(Path(path))))
 
     outputs = [*inputs.fields.values(), inputs.is_motion_asked, inputs.notice]
     hero.reuse(reuse, None, outputs, **QUIET)
     hero.remix(remix, None, outputs, **QUIET)
     inputs.upload.upload(load, inputs.upload, outputs, **QUIET)
+
+
+def _connect_detail(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
+    """Connect Detail and Probe of the clip in the middle, and the detail of a clip that is brought along."""
+
+    def detail(event: gr.EventData) -> str:
+        return _told(lambda: api.submit(api.detail_request(event.id, **event.settings), parents=[event.id]))
+
+    def detail_upload(path: str, prompt: str) -> str:
+        return _told(lambda: _submit_uploaded(api, Path(path), prompt))
+
+    hero.detail(detail, None, inputs.notice, **QUIET).then(None, js=_SUBMITTED)
+    inputs.detail_upload.upload(
+        detail_upload, [inputs.detail_upload, inputs.prompt], inputs.notice, **QUIET
+    ).then(None, js=_SUBMITTED)
+
+
+def _submit_uploaded(api: Api, path: Path, prompt: str) -> list[str]:
+    """Queue the detail of the clip at `path`, which shows what the prompt says."""
+    fields = {"kind": "detail", "engine": page_engine(api).name, "source": api.add_clip(path)}
+    return api.submit(parse_request({**fields, "prompt": prompt or ""}))
+
+
+def _detail_options(api: Api) -> dict[str, Any] | None:
+    """Return what the page offers for detail, or None where the engine adds none."""
+    spec = page_engine(api).detail
+    names = ("target_size", "degradation_step", "num_inference_steps", "guidance_scale", "timestep_shift")
+    if spec is None:
+        return None
+    defaults = {name: DetailRequest.model_fields[name].default for name in names}
+    return {"safe": spec.safe_ranges, "defaults": defaults}
 
 
 def _connect_pictures(api: Api, inputs: Inputs) -> None:
@@ -187,7 +221,7 @@ def _request(api: Api, inputs: Inputs, values: tuple[Any, ...], is_motion_asked:
     form = zip(inputs.fields, values, strict=True)
     left_out = () if is_motion_asked else ("motion_score",)
     given = {field: value for field, value in form if value not in (None, "") and field not in left_out}
-    return parse_request({"engine": page_engine(api).name, **given})
+    return _clip_alone(parse_request({"engine": page_engine(api).name, **given}))
 
 
 def _values(inputs: Inputs, request: ClipRequest) -> list[Any]:
@@ -201,6 +235,12 @@ def _values(inputs: Inputs, request: ClipRequest) -> list[Any]:
 def _as_made(api: Api, generation_id: str) -> ClipRequest:
     """Return the request of a generation with the seed that was used for it."""
     generation = api.generation(generation_id)
-    return generation.request.model_copy(
-        update={"seed": generation.facts.get("seed", generation.request.seed)}
-    )
+    request = _clip_alone(generation.request)
+    return request.model_copy(update={"seed": generation.facts.get("seed", request.seed)})
+
+
+def _clip_alone(request: Request) -> ClipRequest:
+    """Return `request`, which must be that of a clip: other kinds have no place among these inputs."""
+    if not isinstance(request, ClipRequest):
+        raise RequestError("kind", "This clip was detailed from a draft; use the draft's settings instead.")
+    return request

@@ -244,7 +244,7 @@ def test_motion_layer_stands_beside_the_clip_and_keeps_step(page: Page) -> None:
     page.keyboard.press(" ")
     page.locator("[data-field=position]").fill("0.5")
     page.wait_for_function("""() => {
-      const [clip, motion] = document.querySelectorAll('.hero video');
+      const [clip, motion] = document.querySelectorAll('.screen > video');
       return clip.currentTime > 0.5 && Math.abs(clip.currentTime - motion.currentTime) < 0.05;
     }""")
     page.keyboard.press("m")

@@ -12,7 +12,7 @@ ALL = [
     messages.Cancel("A"),
     messages.Warm("tiny"),
     messages.Stop(),
-    messages.Ready("tiny", "cpu, float32", Speed({1: 0.5}, 0.25)),
+    messages.Ready("tiny", "cpu, float32", Speed({1: 0.1}, {1: 0.5}, 0.25)),
     messages.NotReady("A file is missing."),
     ProgressReport("A", 1, "sampling", 3, 24, 0.25, PREVIEW),
     ProgressReport("A", 1, "loading"),

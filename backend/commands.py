@@ -1,0 +1,100 @@
+"""The commands of `launcher.py` and their options, as data. Needs nothing installed.
+
+An option is written as "NAME", "--flag" or "--option/--alias VALUE"; a NAME may be left out.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Options = dict[str, str]
+
+_DEVICE: Options = {"--device D": "auto, cpu, cuda or mps; default: auto"}
+_RESULT: Options = {
+    "--out FILE": "where to write the MP4; default: the data folder only",
+    "--json": "print one JSON object on stdout",
+}
+STUDIO: Options = {
+    "--port N": "port on 127.0.0.1; default: 7860, 0 takes a free one",
+    "--no-browser": "do not open the page in a browser",
+    "--listen": "answer other machines too; needs a password, from KINORA_PASSWORD or typed in",
+} | _DEVICE
+_DETAIL_SETTINGS: Options = {
+    "--size N": "short side of the detailed clip: 512 or 1024",
+    "--fidelity K": "how far the draft is noised first: low keeps it, high adds more detail",
+}
+GENERATE: Options = (
+    {
+        "PROMPT": "what to see, in quotation marks",
+        "--seed N": "the same seed gives the same clip; default: drawn",
+        "--negative TEXT": "what not to see",
+        "--seconds S": "length of the clip",
+        "--aspect W:H": "1:1, 4:3, 3:4, 16:9 or 9:16",
+        "--image FILE": "picture that the clip starts with",
+        "--last-image FILE": "picture that the clip ends with",
+        "--motion M": "how much motion to make",
+        "--motion-negative M": "how much motion to move away from",
+        "--preset Q": "fast, balanced or quality",
+        "--steps N": "sampling steps, if not the preset's; more is slower",
+        "--text-guidance/--guidance G": "how closely to follow the prompt",
+        "--image-guidance G": "the same for given pictures, if not alike",
+        "--motion-guidance G": "how much its own motion steers the clip",
+        "--renormalisation R": "match, cap or off",
+        "--variations N": "clips with seeds counting up from the first",
+        "--from FILE": "take the request out of an exported MP4",
+        "--detail": "add detail to the finished clip",
+    }
+    | _DETAIL_SETTINGS
+    | _RESULT
+    | _DEVICE
+)
+DETAIL: Options = (
+    {
+        "CLIP": "the video to make larger and finer",
+        "--prompt TEXT": "what it shows; default: the prompt it was made from",
+    }
+    | _DETAIL_SETTINGS
+    | {
+        "--steps N": "sampling steps; 4 to 6 are enough",
+        "--guidance G": "how closely to follow the prompt",
+        "--shift S": "how many of the steps work on the noisy part",
+        "--start S": "detail from this second on",
+        "--seconds S": "detail this many seconds",
+        "--box L,T,R,B": "detail a part of the picture: left, top, right, bottom from 0 to 1",
+        "--seed N": "the same seed gives the same detail; default: drawn",
+    }
+    | _RESULT
+    | _DEVICE
+)
+TRAIN: Options = {
+    "MEMBER": "vae, text, base, refiner, sound-vae, vocoder or verifier",
+    "--minutes N": "how long to train",
+    "--resume": "go on from the last checkpoint",
+} | _DEVICE
+
+COMMANDS: dict[str, tuple[str, Options]] = {
+    "studio": ("Open the studio in the browser (the default).", STUDIO),
+    "generate": ("Make a clip from a prompt and write it as MP4.", GENERATE),
+    "detail": ("Make a clip larger and finer and write it as MP4.", DETAIL),
+    "train": ("Train a member of the Kinora Pocket model.", TRAIN),
+    "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
+    "bench": ("Measure speed and memory; comes with a later release.", {}),
+    "doctor": ("Say what this machine has and what is missing.", {}),
+    "test": ("Check style and types and run the tests.", {"--fast": "leave the browser tests out"}),
+}
+_KINDS: dict[str, Callable[[str], Any]] = {"FILE": Path, "DIR": Path, "CLIP": Path, "--port": int}
+
+
+def add_options(parser: argparse.ArgumentParser, options: Options) -> None:
+    """Add `options`, and the data folder that every command has, to `parser`."""
+    for words, explanation in {**options, "--data DIR": "folder of the database, clips and logs"}.items():
+        name, _, metavar = words.partition(" ")
+        if not name.startswith("--"):
+            kind = _KINDS.get(name, str)
+            parser.add_argument(name.lower(), nargs="?", type=kind, metavar=name, help=explanation)
+        elif not metavar:
+            parser.add_argument(name, action="store_true", help=explanation)
+        else:
+            kind = _KINDS.get(name) or _KINDS.get(metavar, str)
+            parser.add_argument(*name.split("/"), type=kind, metavar=metavar, help=explanation)

@@ -1,0 +1,153 @@
+"""Detail: a draft becomes the same clip at a higher resolution, in a few steps that begin with the draft.
+
+FlashVideo's second stage (arXiv 2502.05179 Sec. 3.3 and 3.4): the draft is enlarged as pixels, encoded,
+noised to the degradation step and then refined. Only what the creator asked for is computed: the whole clip,
+or a part of its picture or time as a probe of the look.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from backend.errors import RequestError
+from backend.models.engine import Conditioning, Engine
+from backend.pipelines.clip import (
+    Clip,
+    ClipHooks,
+    LatentCheckpoint,
+    Phases,
+    base_facts,
+    drawn_seed,
+    loop_hooks,
+    measured,
+    told_of_memory,
+)
+from backend.pipelines.denoise import denoise
+from backend.pipelines.plan import detail_guidance, detail_schedule
+from backend.pipelines.sampling import initial_noise
+from backend.pipelines.similarity import faithfulness
+from backend.requests import DetailRequest, validate_for
+
+_ALIGNED_PIXELS = 16  # the latents of one token
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A clip to detail: frames (T, H, W, 3) uint8, at `frame_rate` per second."""
+
+    frames: np.ndarray
+    frame_rate: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is detailed: which frames, and which box (left, top, right, bottom) in pixels of the target."""
+
+    frames: slice
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]  # width and height of the whole target
+
+
+def make_detail(
+    engine: Engine, request: DetailRequest, draft: Draft, *, hooks: ClipHooks | None = None
+) -> Clip:
+    """Return the clip that `request` makes of `draft`, without a motion layer.
+
+    Raises what `make_clip` raises; RequestError also where the part asked for lies outside the draft.
+    """
+    validate_for(request, engine.spec)
+    with told_of_memory(engine):
+        return _make(engine, request, draft, hooks or ClipHooks())
+
+
+def part_of(request: DetailRequest, draft: Draft) -> Part:
+    """Return which part of `draft`, enlarged, `request` asks for; RequestError where it is not in it."""
+    count, height, width = draft.frames.shape[:3]
+    enlargement = request.target_size / min(height, width)
+    size = (_aligned(width * enlargement), _aligned(height * enlargement))
+    left, top, right, bottom = request.box or (0.0, 0.0, 1.0, 1.0)
+    start = round((request.start_seconds or 0.0) * draft.frame_rate)
+    length = count if request.duration_seconds is None else round(request.duration_seconds * draft.frame_rate)
+    if start >= count:
+        raise RequestError(
+            "start_seconds",
+            f"Start must be below {count / draft.frame_rate:.2f}, the length of the clip; "
+            f"you gave {request.start_seconds:g}.",
+        )
+    sides = [_span(low, high, side) for low, high, side in ((left, right, size[0]), (top, bottom, size[1]))]
+    box = (sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+    return Part(slice(start, min(count, start + max(1, length))), box, size)
+
+
+def enlarged(draft: Draft, part: Part, *, frame_rule: tuple[int, int]) -> np.ndarray:
+    """Return the frames (T', h, w, 3) uint8 of `part`; the last one repeats to the next valid count."""
+    left, top, right, bottom = part.box
+    frames = [
+        cv2.resize(frame, part.size, interpolation=_interpolation(frame, part.size))[top:bottom, left:right]
+        for frame in draft.frames[part.frames]
+    ]
+    every, first = frame_rule
+    return np.stack(frames + [frames[-1]] * (-(len(frames) - first) % every))
+
+
+def _make(engine: Engine, request: DetailRequest, draft: Draft, hooks: ClipHooks) -> Clip:
+    phases, part = Phases(hooks), part_of(request, draft)
+    with phases.phase("text", stage="text"):
+        prompt, null = (engine.encode_prompt(text) for text in (request.prompt, ""))
+    with phases.phase("preparing", stage="prepare"):
+        refiner = engine.refiner(request.degradation_step)
+        begun = hooks.resume_from or LatentCheckpoint(0, _start(engine, request, draft, part), 0)
+    with phases.phase("sampling", stage="sampling"):
+        result = denoise(
+            refiner,
+            detail_guidance(request),
+            latents=begun.latents,
+            noise=begun.latents,
+            schedule=detail_schedule(request),
+            conditioning=Conditioning(prompt, null),
+            on_step=loop_hooks(hooks, begun),
+            start_step=begun.step,
+        )
+    with phases.phase("decoding", stage="decode"):
+        count = part.frames.stop - part.frames.start
+        frames = engine.decode(result.latents)[:count]
+    facts = base_facts(engine, request.seed, frames, frame_rate=draft.frame_rate)
+    facts |= {"network_passes": begun.network_passes + result.network_passes}
+    facts |= {"stage_seconds": phases.seconds, "motion_measured": measured(frames, draft.frame_rate)}
+    return Clip(frames, None, round(draft.frame_rate), facts | _compared(frames, draft, part))
+
+
+def _start(engine: Engine, request: DetailRequest, draft: Draft, part: Part) -> Tensor:
+    """Return the degraded draft (1, C, F, H, W), appearance alone."""
+    latents = engine.encode(enlarged(draft, part, frame_rule=engine.spec.frame_rule))
+    latents = latents[:, : latents.shape[1] // engine.spec.velocity_parts]
+    _, channels, frames, height, width = latents.shape
+    noise = initial_noise((channels, frames, height, width), seed=drawn_seed(request.seed))
+    return engine.refiner(request.degradation_step).start(latents, noise)
+
+
+def _compared(frames: np.ndarray, draft: Draft, part: Part) -> dict[str, Any]:
+    """Return how faithful `frames` are to the same part of `draft`, at the size of the draft."""
+    scale = draft.frames.shape[2] / part.size[0]
+    left, top, right, bottom = (round(edge * scale) for edge in part.box)
+    before = draft.frames[part.frames, top:bottom, left:right]
+    return faithfulness(frames, before, frame_rate=draft.frame_rate)
+
+
+def _span(low: float, high: float, side: int) -> tuple[int, int]:
+    """Return pixels from `low` to `high`, shares of `side`, moved outwards to whole tokens inside it."""
+    start = int(low * side) // _ALIGNED_PIXELS * _ALIGNED_PIXELS
+    stop = -(-round(high * side) // _ALIGNED_PIXELS) * _ALIGNED_PIXELS
+    return start, min(side, max(stop, start + _ALIGNED_PIXELS))
+
+
+def _aligned(length: float) -> int:
+    return max(_ALIGNED_PIXELS, round(length / _ALIGNED_PIXELS) * _ALIGNED_PIXELS)
+
+
+def _interpolation(frame: np.ndarray, size: tuple[int, int]) -> int:
+    """Return how to resize `frame`: smooth when it grows, without aliases when it shrinks."""
+    return cv2.INTER_CUBIC if size[0] >= frame.shape[1] else cv2.INTER_AREA
