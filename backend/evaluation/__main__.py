@@ -13,9 +13,10 @@ from pathlib import Path
 
 from backend.config import load_settings
 from backend.errors import StudioError
-from backend.evaluation import measures
+from backend.evaluation import lumina, stiv, videojam
 from backend.evaluation.cases import held_out_cases, true_clips
-from backend.evaluation.measures import Finding
+from backend.evaluation.faithfulness import faithfulness
+from backend.evaluation.finding import Finding
 from backend.evaluation.report import Section, write_report
 from backend.evaluation.verifier import Verifier
 from backend.models.engine import Engine
@@ -29,6 +30,7 @@ _STILL_PROMPTS = (
     "a purple cone swings at night",
 )
 _SCORES = (1.0, 2.0, 4.0, 8.0)
+_STORY_FRAMES, _STORY_STRIDE = 129, 4
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,11 @@ class Amount:
 
     prompts: int
     scenes: int
+    few: int
     motion_prompts: int
 
 
-FULL, QUICK = Amount(prompts=200, scenes=100, motion_prompts=4), Amount(3, 2, 1)
+FULL, QUICK = Amount(prompts=200, scenes=100, few=24, motion_prompts=4), Amount(3, 2, 1, 1)
 
 
 def evaluate(
@@ -48,14 +51,30 @@ def evaluate(
 ) -> list[Section]:
     """Return all sections of the report on `engine`; `tell` hears which measure begins."""
     side = min(engine.spec.sizes["1:1"])
-    truths = true_clips(amount.scenes, num_frames=engine.spec.num_frames(2.0), side=side)
+    frames = engine.spec.num_frames(2.0)
+    truths = true_clips(amount.scenes, num_frames=frames, side=side)
+    views = true_clips(amount.few, num_frames=frames, side=side, kind="view")
+    stories = true_clips(amount.few, num_frames=_STORY_FRAMES, side=side, kind="story")
     cases, prompts = held_out_cases(amount.prompts), _STILL_PROMPTS[: amount.motion_prompts]
+    few, coherent = cases[: max(1, amount.prompts // 4)], [case.prompt for case in cases[: amount.few]]
     runs: dict[str, Callable[[], list[Finding]]] = {
-        "Prompt faithfulness": lambda: measures.faithfulness(engine, verifier, cases)[0],
-        "Motion strength (Lumina-Video)": lambda: measures.motion_control(engine, prompts, _SCORES),
-        "Given frames (STIV)": lambda: measures.given_frames(engine, truths),
-        "Joint guidance (STIV)": lambda: measures.joint_guidance(engine, truths[: max(2, len(truths) // 4)]),
-        "Patch sizes (Lumina-Video)": lambda: measures.patch_times(engine),
+        "Prompt faithfulness": lambda: faithfulness(engine, verifier, cases)[0],
+        "Motion strength (Lumina-Video)": lambda: lumina.motion_control(engine, prompts, _SCORES),
+        "Patch sizes (Lumina-Video)": lambda: [
+            *lumina.patch_times(engine),
+            *lumina.combined_schedule(engine, verifier, few),
+        ],
+        "Given frames (STIV)": lambda: [
+            *stiv.given_frames(engine, truths),
+            *stiv.upsampling(engine, truths[: amount.few]),
+            *stiv.key_frames(engine, stories, stride=_STORY_STRIDE),
+            *stiv.views(engine, views),
+        ],
+        "Joint guidance (STIV)": lambda: stiv.joint_guidance(engine, truths[: amount.few]),
+        "Motion channels (VideoJAM)": lambda: [
+            *videojam.permutation(_ASSETS / "permutation.json"),
+            *videojam.coherence(engine, coherent),
+        ],
     }
     sections = []
     for title, run in runs.items():

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.training.world import words
-from backend.training.world.cameras import MOVES
+from backend.training.world.cameras import MOVES, orbit_features
+from backend.training.world.kinds import KINDS
 from backend.training.world.motions import MOTIONS
 from backend.training.world.render import render
-from backend.training.world.sampler import SURFACES, sample_scene
+from backend.training.world.sampler import SURFACES
 
 _FIRST_SEED = 100  # training scenes have seeds from 1000 on
 
@@ -24,10 +25,11 @@ class Case:
 
 @dataclass(frozen=True)
 class TrueClip:
-    """A rendered scene that no training saw: its words and its frames (T, H, W, 3) uint8."""
+    """A rendered scene that no training saw: its words, its frames (T, H, W, 3) uint8, its camera (T, 6)."""
 
     prompt: str
     frames: np.ndarray
+    camera: np.ndarray
 
 
 def held_out_cases(count: int) -> list[Case]:
@@ -36,12 +38,12 @@ def held_out_cases(count: int) -> list[Case]:
     return [_case(rng) for _ in range(count)]
 
 
-def true_clips(count: int, *, num_frames: int, side: int) -> list[TrueClip]:
-    """Return `count` rendered scenes with one object, drawn from seeds below those of training."""
+def true_clips(count: int, *, num_frames: int, side: int, kind: str = "clip") -> list[TrueClip]:
+    """Return `count` rendered scenes with one object, of seeds below those of training."""
     clips: list[TrueClip] = []
     seed = _FIRST_SEED
     while len(clips) < count:
-        scene = sample_scene(np.random.default_rng(seed), num_frames=num_frames)
+        scene = KINDS[kind](np.random.default_rng(seed), num_frames=num_frames)
         seed += 1
         if len(scene.cast) > 1:
             continue
@@ -49,7 +51,7 @@ def true_clips(count: int, *, num_frames: int, side: int) -> list[TrueClip]:
         attributes = {name: getattr(subject, name) for name in ("shape", "colour", "surface", "motion")}
         asked = attributes | {"place": scene.place, "camera": scene.camera_move}
         frames = render(scene, height=side, width=side).pixels.permute(0, 2, 3, 1).numpy()
-        clips.append(TrueClip(_worded(asked, random.Random(seed)), frames))
+        clips.append(TrueClip(_worded(asked, random.Random(seed)), frames, orbit_features(scene.camera)))
     return clips
 
 

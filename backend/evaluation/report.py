@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from backend.evaluation.measures import Finding
+from backend.evaluation.finding import Finding
 from backend.media.files import replacing
 from backend.models.engine import Engine
 

@@ -57,12 +57,25 @@ class PassCost:
 class Speed:
     """How fast a machine runs an engine, for a clip of default length and size.
 
-    pass_seconds: patch scale -> seconds of one forward pass of two that run together; decode_seconds: from
-    latents to all that is decoded.
+    step_seconds, pass_seconds: patch scale -> seconds that a step takes whatever its passes are, and for each
+    forward pass in it. decode_seconds: from latents to all that is decoded.
     """
 
+    step_seconds: dict[int, float]
     pass_seconds: dict[int, float]
     decode_seconds: float
+
+
+@dataclass(frozen=True)
+class DetailSpec:
+    """How an engine adds detail.
+
+    max_frames: of one clip. safe_ranges: field of `DetailRequest` -> least and greatest value that were found
+    to work; outside of it the page warns.
+    """
+
+    max_frames: int
+    safe_ranges: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,7 @@ class EngineSpec:
     pass_cost: what a forward pass costs at each size.
     velocity_parts: into how many groups of channels its velocities fall, appearance first and then motion.
     motion_score_range: least and greatest motion score it was trained on; 0, 0 for an engine without.
+    detail: how it adds detail to a draft, or None for an engine that cannot.
     """
 
     name: str
@@ -94,6 +108,7 @@ class EngineSpec:
     capabilities: frozenset[str] = field(default_factory=frozenset)
     velocity_parts: int = 1
     motion_score_range: tuple[float, float] = (0.0, 0.0)
+    detail: DetailSpec | None = None
 
     def num_frames(self, duration_seconds: float) -> int:
         """Return the valid frame count nearest to `duration_seconds`."""
@@ -148,15 +163,48 @@ class Conditioning:
 
     prompt, negative: engine-specific prompt embeddings as returned by `Engine.encode_prompt`.
     given: clean frames, which passes with `image` see in place of the noisy ones.
+    stride: latent frames of a longer video from each to the next; above 1 they are its key frames.
+    camera: where the camera stands at every latent frame, relative to the first: (F, 6) float32, rows of sin
+    and cos of the azimuth, growing to the left, sin and cos of the elevation, log of the distance, and 1.
+    Every pass sees stride and camera. Engines with the capabilities "key_frames" and "camera" honour them.
     """
 
     prompt: object
     negative: object
     given: Given | None = None
+    stride: int = 1
+    camera: torch.Tensor | None = None
 
 
-class Engine(Protocol):
-    """Six calls and a spec. sigma runs from 1 (noise) to 0 (data); velocity = noise - data.
+class Predictor(Protocol):
+    """What the sampling loop asks: a network that predicts velocities."""
+
+    def velocities(
+        self,
+        latents: torch.Tensor,
+        sigma: float,
+        conditioning: Conditioning,
+        passes: Sequence[Pass],
+        *,
+        scale: int = 1,
+    ) -> list[torch.Tensor]:
+        """Return one velocity per pass, each of the shape of `latents` (B, C, F, H, W), float32.
+
+        scale: the patch scale, 1 the finest; an engine that has one scale only ignores it.
+        """
+        ...
+
+
+class Refiner(Predictor, Protocol):
+    """The network that adds detail to an enlarged draft; sigma 1 is the degraded draft, 0 the clip."""
+
+    def start(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Return the degraded draft (1, C, F, H, W) from the `latents` of the enlarged one and `noise`."""
+        ...
+
+
+class Engine(Predictor, Protocol):
+    """Seven calls and a spec. sigma runs from 1 (noise) to 0 (data); velocity = noise - data.
 
     Latents cross these calls as float32 on the CPU, so that a seed means the same on every machine and a loop
     may stop and resume anywhere; the engine moves them to its device and back.
@@ -177,21 +225,6 @@ class Engine(Protocol):
         """Return (C, F, H, W) of the latents of one clip."""
         ...
 
-    def velocities(
-        self,
-        latents: torch.Tensor,
-        sigma: float,
-        conditioning: Conditioning,
-        passes: Sequence[Pass],
-        *,
-        scale: int = 1,
-    ) -> list[torch.Tensor]:
-        """Return one velocity per pass, each of the shape of `latents` (B, C, F, H, W), float32.
-
-        scale: the patch scale, 1 the finest; an engine that has one scale only ignores it.
-        """
-        ...
-
     def encode(self, frames: np.ndarray) -> torch.Tensor:
         """Return latents (1, C, F, H, W) of `frames` (T, H, W, 3) uint8."""
         ...
@@ -206,4 +239,11 @@ class Engine(Protocol):
 
     def preview(self, latents: torch.Tensor, *, layer: Layer = "picture") -> np.ndarray:
         """Return the frames of `decode` smaller (T, h, w, 3) uint8, in a fraction of its time."""
+        ...
+
+    def refiner(self, degradation_step: int) -> Refiner:
+        """Return the refiner for drafts degraded to that step, of engines whose spec has `detail`.
+
+        Its latents are the appearance channels of those that `encode` gives.
+        """
         ...

@@ -28,6 +28,16 @@ class Placement:
             self.device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16, cache_enabled=False
         )
 
+    def settle(self, module: torch.nn.Module, *, is_exact: bool = False) -> None:
+        """Move `module` to the device for good, with its products in `dtype` unless `is_exact`.
+
+        Autocast would round the weights of every product anew at every pass, to the same values.
+        """
+        module.to(self.device).eval()
+        for layer in () if is_exact else module.modules():
+            if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+                layer.to(self.dtype)
+
 
 def place(device: str) -> Placement:
     """Return the placement on `device`; "auto" is CUDA, then MPS, then the CPU.

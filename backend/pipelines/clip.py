@@ -14,7 +14,7 @@ from backend.errors import CanceledError, RequestError, ResourceError
 from backend.media.motion import measured_motion
 from backend.models.engine import Conditioning, Engine, Given
 from backend.pipelines.denoise import OnStep, StepReport, denoise
-from backend.pipelines.plan import given_frames, plan_for
+from backend.pipelines.plan import Plan, given_frames, plan_for
 from backend.pipelines.sampling import initial_noise
 from backend.requests import ClipRequest, validate_for
 
@@ -71,7 +71,7 @@ class Clip:
 
 
 @dataclass
-class _Phases:
+class Phases:
     """Announces phases, stops before one when canceled, and keeps the seconds each took."""
 
     hooks: ClipHooks
@@ -100,8 +100,15 @@ def make_clip(
     when memory runs out, and NumericsError.
     """
     validate_for(request, engine.spec)
-    try:
+    with told_of_memory(engine):
         return _make(engine, request, pictures or Pictures(), hooks or ClipHooks())
+
+
+@contextmanager
+def told_of_memory(engine: Engine) -> Iterator[None]:
+    """Turn every form in which memory runs out in the block into a ResourceError."""
+    try:
+        yield
     except (RuntimeError, MemoryError) as exc:
         if not _is_out_of_memory(exc):
             raise
@@ -111,7 +118,7 @@ def make_clip(
 
 
 def _make(engine: Engine, request: ClipRequest, pictures: Pictures, hooks: ClipHooks) -> Clip:
-    phases = _Phases(hooks)
+    phases = Phases(hooks)
     with phases.phase("text", stage="text"):
         conditioning = Conditioning(
             prompt=engine.encode_prompt(request.prompt),
@@ -124,10 +131,11 @@ def _make(engine: Engine, request: ClipRequest, pictures: Pictures, hooks: ClipH
         frames = engine.decode(sampled.latents)
         has_motion = "motion_layer" in engine.spec.capabilities
         motion_frames = engine.decode(sampled.latents, layer="motion") if has_motion else None
-    facts = _facts(engine, request, frames=frames)
+    frame_rate = engine.spec.frame_rate
+    facts = base_facts(engine, request.seed, frames, frame_rate=frame_rate)
     facts |= {"network_passes": sampled.network_passes, "stage_seconds": phases.seconds}
-    facts |= {"motion_asked": request.motion_score, "motion_measured": _motion(frames, engine)}
-    return Clip(frames, motion_frames, engine.spec.frame_rate, facts)
+    facts |= {"motion_asked": request.motion_score, "motion_measured": measured(frames, frame_rate)}
+    return Clip(frames, motion_frames, frame_rate, facts)
 
 
 def _given(engine: Engine, request: ClipRequest, pictures: Pictures) -> Given | None:
@@ -146,22 +154,21 @@ def _given(engine: Engine, request: ClipRequest, pictures: Pictures) -> Given | 
 
 
 def sample_latents(
-    engine: Engine, request: ClipRequest, *, conditioning: Conditioning, hooks: ClipHooks | None = None
+    engine: Engine,
+    request: ClipRequest,
+    *,
+    conditioning: Conditioning,
+    hooks: ClipHooks | None = None,
+    plan: Plan | None = None,
 ) -> LatentCheckpoint:
     """Return where sampling ended: the latents of the clip and all passes, those before a resume included.
 
-    Any latent frames may be given in `conditioning`, whatever pictures the request names.
+    Any latent frames may be given in `conditioning`, whatever pictures the request names. plan: another than
+    the request's own.
     """
     hooks = hooks or ClipHooks()
-    noise, plan = _noise(engine, request), plan_for(request, engine.spec)
+    noise, plan = _noise(engine, request), plan or plan_for(request, engine.spec)
     start = hooks.resume_from or LatentCheckpoint(0, noise, network_passes=0)
-
-    def after_step(report: StepReport) -> None:
-        hooks.on_step(report)
-        network_passes = start.network_passes + report.network_passes
-        hooks.on_checkpoint(LatentCheckpoint(report.step, report.latents, network_passes))
-        _stop_if_canceled(hooks)
-
     result = denoise(
         engine,
         plan.guidance,
@@ -169,28 +176,46 @@ def sample_latents(
         noise=noise,
         schedule=plan.schedule,
         conditioning=conditioning,
-        on_step=after_step,
+        on_step=loop_hooks(hooks, start),
         start_step=start.step,
     )
     network_passes = start.network_passes + result.network_passes
     return LatentCheckpoint(plan.schedule.num_steps, result.latents, network_passes)
 
 
-def _noise(engine: Engine, request: ClipRequest) -> Tensor:
-    if request.seed is None:
+def loop_hooks(hooks: ClipHooks, start: LatentCheckpoint) -> OnStep:
+    """Return what the loop calls after every step of a run that went on from `start`."""
+
+    def after_step(report: StepReport) -> None:
+        hooks.on_step(report)
+        network_passes = start.network_passes + report.network_passes
+        hooks.on_checkpoint(LatentCheckpoint(report.step, report.latents, network_passes))
+        _stop_if_canceled(hooks)
+
+    return after_step
+
+
+def drawn_seed(seed: int | None) -> int:
+    """Return `seed`; RequestError where none was drawn."""
+    if seed is None:
         raise RequestError("seed", "Seed is missing; one must be drawn before a clip is made.")
+    return seed
+
+
+def _noise(engine: Engine, request: ClipRequest) -> Tensor:
     width, height = engine.spec.sizes[request.aspect_ratio]
     num_frames = engine.spec.num_frames(request.duration_seconds)
     shape = engine.latent_shape(num_frames=num_frames, height=height, width=width)
-    return initial_noise(shape, seed=request.seed)
+    return initial_noise(shape, seed=drawn_seed(request.seed))
 
 
-def _facts(engine: Engine, request: ClipRequest, *, frames: np.ndarray) -> dict[str, Any]:
+def base_facts(engine: Engine, seed: int | None, frames: np.ndarray, *, frame_rate: float) -> dict[str, Any]:
+    """Return the facts that every kind of clip has."""
     num_frames, height, width, _ = frames.shape
     return {
-        "seed": request.seed,
+        "seed": seed,
         "num_frames": num_frames,
-        "frame_rate": engine.spec.frame_rate,
+        "frame_rate": frame_rate,
         "width": width,
         "height": height,
         "engine": engine.spec.name,
@@ -199,8 +224,9 @@ def _facts(engine: Engine, request: ClipRequest, *, frames: np.ndarray) -> dict[
     }
 
 
-def _motion(frames: np.ndarray, engine: Engine) -> float:
-    return round(measured_motion(frames, frame_rate=engine.spec.frame_rate), 2)
+def measured(frames: np.ndarray, frame_rate: float) -> float:
+    """Return the motion score of `frames` as it is shown."""
+    return round(measured_motion(frames, frame_rate=frame_rate), 2)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

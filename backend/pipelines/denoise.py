@@ -1,4 +1,4 @@
-"""The sampling loop: an engine steered by a guidance, from noise to data."""
+"""The sampling loop: a network steered by a guidance, from noise, or a noised draft, to data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 from backend.errors import NumericsError
 from backend.guidance.guidance import Guidance
 from backend.guidance.protocol import Step
-from backend.models.engine import Conditioning, Engine
+from backend.models.engine import Conditioning, Predictor
 from backend.pipelines.sampling import clean_prediction, euler_step
 from backend.pipelines.schedules import Schedule
 
@@ -41,7 +41,7 @@ OnStep = Callable[[StepReport], None]
 
 
 def denoise(
-    engine: Engine,
+    engine: Predictor,
     guidance: Guidance,
     *,
     latents: Tensor,

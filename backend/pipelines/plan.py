@@ -14,7 +14,7 @@ from backend.guidance.renormalise import Renormalise
 from backend.guidance.text import NegativeMotion, TextGuidance
 from backend.models.engine import EngineSpec, Pass, Speed
 from backend.pipelines.schedules import Schedule, schedule
-from backend.requests import ClipRequest, inference_steps
+from backend.requests import ClipRequest, DetailRequest, inference_steps
 
 OVERHEAD_SHARE = 0.05
 """How much of the time of sampling its previews and checkpoints may take."""
@@ -28,6 +28,10 @@ class Plan:
 
     schedule: Schedule
     guidance: Guidance
+
+    def steps_by_scale(self) -> dict[int, int]:
+        """Return how many steps the run takes at each patch scale."""
+        return dict(Counter(self.schedule.scales))
 
     def passes_by_scale(self) -> dict[int, int]:
         """Return how many forward passes the run takes at each patch scale."""
@@ -57,15 +61,27 @@ def predicted_seconds(request: ClipRequest, spec: EngineSpec, speed: Speed) -> f
     fields = ClipRequest.model_fields
     asked = _extent(spec, request.duration_seconds, request.aspect_ratio)
     usual = _extent(spec, fields["duration_seconds"].default, fields["aspect_ratio"].default)
+    plan = plan_for(request, spec)
     sampling = sum(
         count
         * speed.pass_seconds[scale]
         * spec.pass_cost.of(**asked, scale=scale)
         / spec.pass_cost.of(**usual, scale=scale)
-        for scale, count in plan_for(request, spec).passes_by_scale().items()
+        for scale, count in plan.passes_by_scale().items()
     )
+    sampling += sum(count * speed.step_seconds[scale] for scale, count in plan.steps_by_scale().items())
     sampling *= 1 + OVERHEAD_SHARE
     return sampling + speed.decode_seconds * math.prod(asked.values()) / math.prod(usual.values())
+
+
+def detail_schedule(request: DetailRequest) -> Schedule:
+    """Return the schedule of a detail pass: sigma 1 is the degraded draft."""
+    return schedule(request.num_inference_steps, shift=request.timestep_shift)
+
+
+def detail_guidance(request: DetailRequest) -> Guidance:
+    """Return the guidance of a detail pass: by text alone, two passes a step (FlashVideo Sec. 3.4)."""
+    return Guidance(Pass(), (TextGuidance(text_scale=request.guidance_scale),))
 
 
 def _extent(spec: EngineSpec, duration_seconds: float, aspect_ratio: str) -> dict[str, int]:

@@ -1,41 +1,49 @@
-"""Train one member:  python launcher.py train vae|text|base|verifier --minutes N [--resume] [--device auto]
+"""Train one member:  python launcher.py train MEMBER --minutes N [--resume] [--device auto]
 
-The autoencoder (vae) and the text encoder come first; the base model is trained on what they give. Training
-data is rendered into the cache by a second process; `--prepare-minutes` waits for that before the base model
-starts.
+The autoencoder (vae) and the text encoder come first; the base model and the refiner are trained on what they
+give. Training data is rendered into the cache by a second process; `--prepare-minutes` waits for that before
+the member starts. The sound autoencoder (sound-vae) and the vocoder need nothing: their sounds are made as
+they train.
 """
 
 import argparse
 import logging
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import torch
 
+from backend.models.kinora.refiner import NUM_DEGRADATION_STEPS
 from backend.training.autoencoder import AutoencoderRecipe
-from backend.training.base import BaseRecipe
-from backend.training.latents import encode_all, load_latents
+from backend.training.base import BaseRecipe, parts_of
+from backend.training.dataset import clip_scenes, filling, prepare, prepare_for_verifier, prepare_pairs
 from backend.training.publish import seal
+from backend.training.refiner import Degradation, RefinerDraws, RefinerRecipe
+from backend.training.sound_autoencoder import SoundAutoencoderRecipe
 from backend.training.text import TextRecipe
 from backend.training.trainer import Plan, Recipe, train
 from backend.training.verifier import VerifierRecipe
+from backend.training.vocoder import VocoderRecipe
 
 logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).parent.parent.parent
-_LEARNING_RATES = {"vae": 2e-3, "text": 2e-3, "base": 2e-3, "verifier": 2e-3}
-_BATCH_SIZES = {"vae": (4,), "text": (128,), "base": (4, 8, 48), "verifier": (64,)}
+_LEARNING_RATES = {"vae": 2e-3, "text": 2e-3, "base": 2e-3, "refiner": 2e-3, "verifier": 2e-3}
+_LEARNING_RATES |= {"sound-vae": 2e-3, "vocoder": 1e-3}
+_BATCH_SIZES = {"vae": (4,), "text": (128,), "base": (4, 8, 48), "refiner": (2, 4, 8), "verifier": (64,)}
+_BATCH_SIZES |= {"sound-vae": (8,), "vocoder": (12,)}
 _VERIFIER = _ROOT / "assets" / "evaluation" / "verifier"
 _CLIP_SHARDS = 64
-_SCENE_SHARDS = 400
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one training and return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not 0 <= options.degradation[0] <= options.degradation[1] < NUM_DEGRADATION_STEPS:
+        parser.error(f"--degradation takes two steps in order, from 0 to {NUM_DEGRADATION_STEPS - 1}")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     device = _device(options.device)
     plan = Plan(
@@ -48,14 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
         "vae": _prepare_autoencoder,
         "text": _prepare_text,
         "base": _prepare_base,
+        "refiner": _prepare_refiner,
         "verifier": _prepare_verifier,
+        "sound-vae": _prepare_sound_autoencoder,
+        "vocoder": _prepare_vocoder,
     }[options.member]
     with prepare(options, device) as recipe:
-        name = "decoder" if options.keep_latents else options.member
-        folder = options.cache / f"{name}-training"
-        target = options.out / {"vae": "vae", "text": "text_encoder"}.get(options.member, ".")
-        target = _VERIFIER if options.member == "verifier" else target
-        train(recipe, plan, folder=folder, publish_to=target, resume=options.resume)
+        folder = options.cache / f"{_run_name(options)}-training"
+        train(recipe, plan, folder=folder, publish_to=_target(options, folder), resume=options.resume)
     seal(options.out)
     return 0
 
@@ -77,40 +85,59 @@ def _parser() -> argparse.ArgumentParser:
         "--decay", type=float, default=0.35, help="last part of the time, in which it falls to 0"
     )
     parser.add_argument(
-        "--batch-size", type=int, nargs="+", help="clips per step; base: at each patch size, fine to coarse"
+        "--batch-size",
+        type=int,
+        nargs="+",
+        help="clips per step; base: at each patch size, fine to coarse; refiner: clips, long clips, pictures",
     )
     parser.add_argument(
         "--crops", type=int, nargs=2, default=(0, 0), help="base: clips per step cut around their cast"
     )
-    parser.add_argument("--side", type=int, default=128, choices=(64, 128), help="base: picture size")
-    parser.add_argument("--frames", type=int, default=33, help="base: frames per clip, 4n + 1")
+    parser.add_argument("--pictures", type=int, default=0, help="base: still pictures per step")
     parser.add_argument(
-        "--prepare-minutes", type=float, default=10.0, help="base: time to render scenes first"
+        "--prepare-minutes", type=float, default=10.0, help="base, refiner, verifier: time to render first"
     )
-    parser.add_argument("--shards", type=int, help="vae, base: shards of 64 clips to render for training")
+    parser.add_argument("--shards", type=int, help="vae: shards of 64 clips to render for training")
     parser.add_argument(
         "--keep-latents", action="store_true", help="vae: train only the decoder of the published weights"
     )
-    parser.add_argument(
-        "--no-compile", action="store_true", help="base: run the network without torch.compile"
-    )
+    parser.add_argument("--no-compile", action="store_true", help="base, refiner: run without torch.compile")
     parser.add_argument("--cache", type=Path, default=_ROOT / ".cache", help="training data and checkpoints")
     parser.add_argument("--out", type=Path, default=_ROOT / "assets" / "weights" / "kinora-pocket")
+    _add_refiner_options(parser)
     return parser
+
+
+def _add_refiner_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--degradation",
+        type=int,
+        nargs=2,
+        default=(100, 900),
+        metavar=("LEAST", "MOST"),
+        help="refiner: range of the step that drafts are degraded to, within 0 and 999",
+    )
+    parser.add_argument(
+        "--ablation",
+        choices=get_args(Degradation),
+        default="pixel_latent",
+        help="refiner: which degradation it learns from; what lacks some is not published",
+    )
+    parser.add_argument("--shift", type=float, default=1.0, help="refiner: shift of sigma towards the draft")
 
 
 @contextmanager
 def _prepare_autoencoder(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
     """Yield the autoencoder's recipe while a second process fills the clip cache."""
     folder = options.cache / "clips"
-    with _filling("backend.training.clips", folder, "--shards", str(options.shards or _CLIP_SHARDS)):
+    with filling("clips", folder, "--shards", str(options.shards or _CLIP_SHARDS)):
         yield AutoencoderRecipe(
             cache=folder,
             device=device,
             batch_size=_batch_sizes(options)[0],
             published=_published(options, "vae"),
             keep_latents=options.keep_latents,
-            scenes=options.cache / "scenes-128-33",
+            scenes=clip_scenes(options.cache),
         )
 
 
@@ -123,10 +150,26 @@ def _prepare_text(options: argparse.Namespace, device: torch.device) -> Iterator
 
 
 @contextmanager
+def _prepare_sound_autoencoder(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
+    """Yield the sound autoencoder's recipe; sounds need no preparation."""
+    published = _published(options, "sound_vae")
+    yield SoundAutoencoderRecipe(device=device, batch_size=_batch_sizes(options)[0], published=published)
+
+
+@contextmanager
+def _prepare_vocoder(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
+    """Yield the vocoder's recipe; sounds need no preparation."""
+    published = _published(options, "vocoder")
+    yield VocoderRecipe(device=device, batch_size=_batch_sizes(options)[0], published=published)
+
+
+@contextmanager
 def _prepare_verifier(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
-    """Yield the verifier's recipe on the scenes that were rendered for the base model."""
+    """Yield the verifier's recipe on scenes that are rendered by then."""
+    pictures, clips = prepare_for_verifier(options.cache, minutes=options.prepare_minutes)
     yield VerifierRecipe(
-        scenes=options.cache / "scenes-128-33",
+        pictures=pictures,
+        clips=clips,
         device=device,
         batch_size=_batch_sizes(options)[0],
         published=_VERIFIER if options.resume and _VERIFIER.exists() else None,
@@ -136,26 +179,58 @@ def _prepare_verifier(options: argparse.Namespace, device: torch.device) -> Iter
 @contextmanager
 def _prepare_base(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
     """Yield the base recipe on all scenes that are rendered and encoded by then."""
-    name = f"{options.side}-{options.frames}"
-    scenes, latents = options.cache / f"scenes-{name}", options.cache / f"latents-{name}"
-    size = ("--side", str(options.side), "--frames", str(options.frames))
-    shards = ("--shards", str(options.shards or _SCENE_SHARDS))
-    with _filling("backend.training.scenes", scenes, *shards, *size) as process:
-        deadline = time.monotonic() + 60 * options.prepare_minutes
-        while time.monotonic() < deadline and process.poll() is None:
-            time.sleep(1)
-    encode_all(scenes, latents, vae_folder=options.out / "vae", device=device)
-    clips = load_latents(latents)
-    logger.info("%d clips of %s", len(clips), name)
+    vae_folder = options.out / "vae"
+    data = prepare(options.cache, minutes=options.prepare_minutes, vae_folder=vae_folder, device=device)
+    logger.info("%d clips, %d pictures", len(data.clips), len(data.pictures))
     yield BaseRecipe(
-        clips,
+        data,
         family=options.out,
         device=device,
-        batch_sizes=_batch_sizes(options),
-        crop_sizes=tuple(options.crops),
+        parts=parts_of(_batch_sizes(options), options.crops, options.pictures),
         compile_network=not options.no_compile,
         is_continued=_published(options, "transformer") is not None,
     )
+
+
+@contextmanager
+def _prepare_refiner(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
+    """Yield the refiner's recipe on all pairs that are rendered and encoded by then."""
+    vae_folder = options.out / "vae"
+    data = prepare_pairs(options.cache, minutes=options.prepare_minutes, vae_folder=vae_folder, device=device)
+    logger.info("pairs: %s", {name: len(pairs) for name, pairs in data.trained.items()})
+    draws = RefinerDraws(
+        counts=dict(zip(data.trained, _batch_sizes(options), strict=False)),
+        degradation=options.ablation,
+        steps=tuple(options.degradation),
+        shift=options.shift,
+    )
+    yield RefinerRecipe(
+        data,
+        draws,
+        family=options.out,
+        device=device,
+        compile_network=not options.no_compile,
+        is_continued=_published(options, "refiner") is not None and options.ablation == "pixel_latent",
+    )
+
+
+def _run_name(options: argparse.Namespace) -> str:
+    """Return the name of the run, whose checkpoints those of another must not replace."""
+    if options.keep_latents:
+        return "decoder"
+    is_ablated = options.member == "refiner" and options.ablation != "pixel_latent"
+    return f"refiner-{options.ablation}" if is_ablated else str(options.member)
+
+
+def _target(options: argparse.Namespace, folder: Path) -> Path:
+    """Return where the member is published; an ablated refiner stays in the `folder` of its run."""
+    if options.member == "verifier":
+        return _VERIFIER
+    if _run_name(options).startswith("refiner-"):
+        return folder
+    folders = {"vae": "vae", "text": "text_encoder", "sound-vae": "sound_vae", "vocoder": "vocoder"}
+    out: Path = options.out / folders.get(options.member, ".")
+    return out
 
 
 def _batch_sizes(options: argparse.Namespace) -> tuple[int, ...]:
@@ -169,17 +244,6 @@ def _published(options: argparse.Namespace, part: str) -> Path | None:
     """
     folder: Path = options.out / part
     return folder if (options.resume or options.keep_latents) and folder.exists() else None
-
-
-@contextmanager
-def _filling(module: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `module` on `folder` in a second process until the block ends."""
-    process = subprocess.Popen([sys.executable, "-m", module, str(folder), *arguments])
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _device(name: str) -> torch.device:

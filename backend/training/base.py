@@ -4,25 +4,30 @@ VideoJAM's joint objective (arXiv 2502.02492 Eq. 6: one sigma, independent noise
 frame replacement with the loss masked on given frames (arXiv 2412.07730 Sec. 3.2), Lumina-Video's scales in
 every step with a shift each (arXiv 2502.06782 Alg. 1), cosine term and motion score. Where motion channels
 are hidden their velocity cannot be known, so the motion half of the loss is left out there. The cast fills a
-sixteenth of the picture and is most of what a prompt is about: its latents weigh more in the loss.
+sixteenth of the picture and is most of what a prompt is about: its latents weigh more in the loss. Pictures
+are mixed in at the finest scale alone, so that they do not teach that things stand still (Lumina-Video, Sec.
+3.3).
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from backend.evaluation.prompts import PROMPT_CASES
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.models.kinora.text_encoder import TextEncoder
-from backend.models.kinora.transformer import PatchScale, VideoTransformer, Window
+from backend.models.kinora.transformer import PatchScale, Told, VideoTransformer, Window
+from backend.training.conditions import embed_captions
+from backend.training.dataset import TrainingLatents
 from backend.training.latents import LatentClips
 from backend.training.objectives import (
     NOTHING_HIDDEN,
@@ -40,7 +45,6 @@ SHIFTS = {1: 0.8, 2: 2.5, 3: 6.0}
 
 Lumina-Video takes 2, 4 and 8; a few thousand clips at the finest scale go further where it is used, late.
 """
-_TEXT_LENGTH = 40
 _HELD_OUT = 128
 _MEASURED = 64
 _MOTION_WEIGHT = 1.0
@@ -54,18 +58,44 @@ _SHEET_SCALES = ((0.85, 3), (0.6, 2), (0.0, 1))  # scale down to which sigma
 
 @dataclass(frozen=True)
 class BaseBatch:
-    """Clips of one scale: latents (B, 32, F, H, W); weights (B, 1, F, H, W) of the loss; motion_scores (B,);
-    captions; what is hidden; sigmas (B,); noise; where they were cut out, None if they are whole."""
+    """Clips of one scale: latents (B, 32, F, H, W); weights (B, 1, F, H, W) of the loss; what the network is
+    told besides captions; captions; what is hidden; sigmas (B,); noise; where they were cut out, None if they
+    are whole."""
 
     scale: int
     latents: Tensor
     weights: Tensor
-    motion_scores: Tensor
+    told: Told
     captions: list[str]
     draw: Draw
     sigmas: Tensor
     noise: Tensor
     window: Window | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """`count` clips at one scale, of which each step has one batch; pictures are cut out of no clip."""
+
+    scale: int
+    count: int
+    is_cut: bool = False
+    is_picture: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.scale}" + "_cut" * self.is_cut + "_picture" * self.is_picture
+
+
+def parts_of(batch_sizes: Sequence[int], crop_sizes: Sequence[int], picture_count: int) -> tuple[Part, ...]:
+    """Return the parts of a step: whole clips at scales 1, 2 and 3, clips cut around their cast, pictures.
+
+    crop_sizes: at scales 1 and 2, where detail is hard and costs a quarter. What is 0 is left out.
+    """
+    whole = [Part(scale, size) for scale, size in enumerate(batch_sizes, start=1)]
+    cuts = [Part(scale, size, is_cut=True) for scale, size in enumerate(crop_sizes, start=1)]
+    parts = (*whole, *cuts, Part(1, picture_count, is_picture=True))
+    return tuple(part for part in parts if part.count)
 
 
 def cut_out(batch: BaseBatch, generator: torch.Generator) -> BaseBatch:
@@ -104,20 +134,19 @@ class BaseRecipe:
 
     def __init__(
         self,
-        clips: LatentClips,
+        data: TrainingLatents,
         *,
         family: Path,
         device: torch.device,
-        batch_sizes: Sequence[int] = (4, 8, 48),
-        crop_sizes: Sequence[int] = (0, 0),
+        parts: Sequence[Part],
+        drops: Drops | None = None,
         compile_network: bool = True,
         is_continued: bool = False,
     ) -> None:
         """family: folder of the published autoencoder and text encoder, and where the transformer goes.
 
-        batch_sizes: clips a step at scales 1, 2 and 3; none where 0. crop_sizes: more clips a step at scales
-        1 and 2, cut around their cast, where detail is hard and costs a quarter. is_continued: start from
-        the published transformer, not from a fresh one.
+        parts: what each step has a batch of. drops: how often what is hidden. is_continued: start from the
+        published transformer, not from a fresh one.
         """
         transformer = (
             load_published(VideoTransformer, family / "transformer") if is_continued else VideoTransformer()
@@ -127,39 +156,51 @@ class BaseRecipe:
         for block in transformer.blocks if compile_network else ():
             block.compile(dynamic=False)  # one by one: they share their code, so one is compiled per scale
         self._text_encoder = load_published(TextEncoder, family / "text_encoder").to(device).eval()
-        self._clips, self._family, self._device, self._drops = clips, family, device, Drops()
-        self._batch_sizes = {scale: size for scale, size in enumerate(batch_sizes, start=1) if size}
-        self._parts = [(scale, size, False) for scale, size in self._batch_sizes.items()]
-        self._parts += [(scale, size, True) for scale, size in enumerate(crop_sizes, start=1) if size]
+        self._data, self._family, self._device, self._drops = data, family, device, drops or Drops()
+        self._parts = parts
+        self._scales = sorted({part.scale for part in parts if not (part.is_cut or part.is_picture)})
 
     def batches(self, *, start_step: int) -> Iterator[list[BaseBatch]]:
         """Yield the parts of each step, of different clips."""
         rng = np.random.default_rng(start_step)
         generator = torch.Generator().manual_seed(start_step)
         words = random.Random(start_step)
-        size = sum(count for _, count, _ in self._parts)
+        size = sum(part.count for part in self._parts if not part.is_picture)
         while True:
-            order = rng.permutation(len(self._clips) - _HELD_OUT) + _HELD_OUT
+            order = rng.permutation(len(self._data.clips) - _HELD_OUT) + _HELD_OUT
             for start in range(0, len(order) - size + 1, size):
-                rows, parts = order[start : start + size].tolist(), []
-                for scale, count, is_cut in self._parts:
-                    part = self._batch(rows[:count], scale, self._drops, generator, words)
-                    parts.append(cut_out(part, generator) if is_cut else part)
-                    rows = rows[count:]
-                yield parts
+                rows = iter(order[start : start + size].tolist())
+                yield [self._part(part, rows, rng, generator, words) for part in self._parts]
+
+    def _part(
+        self,
+        part: Part,
+        clip_rows: Iterator[int],
+        rng: np.random.Generator,
+        generator: torch.Generator,
+        words: random.Random,
+    ) -> BaseBatch:
+        """Return the batch of `part`, of the next `clip_rows` or of pictures drawn at random."""
+        if part.is_picture:
+            pictures = self._data.pictures
+            rows = rng.choice(len(pictures), part.count, replace=False).tolist()
+            return self._batch(pictures, rows, 1, replace(self._drops, motion_channels=1.0), generator, words)
+        rows = list(islice(clip_rows, part.count))
+        batch = self._batch(self._data.clips, rows, part.scale, self._drops, generator, words)
+        return cut_out(batch, generator) if part.is_cut else batch
 
     def loss(self, batch: list[BaseBatch]) -> tuple[Tensor, dict[str, float]]:
         """Return the mean of the scales' losses, each of which counts alike."""
         losses, figures = [], {}
-        for part in batch:
-            appearance, motion = self._losses(part)
+        for part, given in zip(self._parts, batch, strict=True):
+            appearance, motion = self.losses(given)
             losses.append(appearance + _MOTION_WEIGHT * motion)
-            name = f"{part.scale}" if part.window is None else f"{part.scale}_cut"
-            figures[f"appearance_{name}"] = float(appearance.detach())
-            figures[f"motion_{name}"] = float(motion.detach())
-        return torch.stack(losses).mean(), figures | {"samples": sum(len(part.captions) for part in batch)}
+            figures[f"appearance_{part.name}"] = float(appearance.detach())
+            if not part.is_picture:
+                figures[f"motion_{part.name}"] = float(motion.detach())
+        return torch.stack(losses).mean(), figures | {"samples": sum(part.count for part in self._parts)}
 
-    def _losses(self, batch: BaseBatch) -> tuple[Tensor, Tensor]:
+    def losses(self, batch: BaseBatch) -> tuple[Tensor, Tensor]:
         """Return the losses of the appearance half and of the motion half."""
         half = batch.latents.shape[1] // 2
         predicted, target = self._predict(batch)
@@ -173,16 +214,19 @@ class BaseRecipe:
     def measure(self) -> dict[str, float]:
         """Return the losses at every scale on held-out clips at fixed noise, nothing hidden."""
         measures = {}
-        for scale in self._batch_sizes:
-            generator, words = torch.Generator().manual_seed(1), random.Random(1)
-            totals = [0.0, 0.0]
-            for start in range(0, _MEASURED, 16):
-                rows = list(range(start, start + 16))
-                batch = self._batch(rows, scale, NOTHING_HIDDEN, generator, words)
-                totals = [t + float(loss) for t, loss in zip(totals, self._losses(batch), strict=True)]
-            for name, total in zip(("appearance", "motion"), totals, strict=True):
-                measures[f"held_out_{name}_{scale}"] = total * 16 / _MEASURED
+        for scale in self._scales:
+            pairs = [self.losses(batch) for batch in self.held_out_batches(scale)]
+            for name, values in zip(("appearance", "motion"), zip(*pairs, strict=True), strict=True):
+                measures[f"held_out_{name}_{scale}"] = float(torch.stack(values).mean())
         return measures
+
+    def held_out_batches(self, scale: int) -> Iterator[BaseBatch]:
+        """Yield held-out clips with nothing hidden, the same every time."""
+        generator, words = torch.Generator().manual_seed(1), random.Random(1)
+        drops = replace(NOTHING_HIDDEN, motion_channels=float(self._drops.motion_channels == 1))
+        for start in range(0, _MEASURED, 16):
+            rows = list(range(start, start + 16))
+            yield self._batch(self._data.clips, rows, scale, drops, generator, words)
 
     @torch.compiler.set_stance("force_eager")
     def draw_sheet(self, path: Path) -> None:
@@ -209,21 +253,27 @@ class BaseRecipe:
         seal(folder)
 
     def _batch(
-        self, rows: list[int], scale: int, drops: Drops, generator: torch.Generator, words: random.Random
+        self,
+        clips: LatentClips,
+        rows: list[int],
+        scale: int,
+        drops: Drops,
+        generator: torch.Generator,
+        words: random.Random,
     ) -> BaseBatch:
-        latents = torch.cat([self._clips.appearance[rows], self._clips.motion[rows]], dim=1).float()
+        latents = torch.cat([clips.appearance[rows], clips.motion[rows]], dim=1).float()
         draw = draw_conditions(len(rows), latents.shape[2], drops=drops, generator=generator)
         captions = [
-            "" if hidden else caption(self._clips.attributes[row], rng=words)
+            "" if hidden else caption(clips.attributes[row], rng=words)
             for row, hidden in zip(rows, draw.text.tolist(), strict=True)
         ]
-        weights = 1 + _CAST_WEIGHT * self._clips.cover[rows].float().unsqueeze(1)
+        weights = 1 + _CAST_WEIGHT * clips.cover[rows].float().unsqueeze(1)
         weights[:, :, 0] *= _FIRST_WEIGHT
         return BaseBatch(
             scale=scale,
             latents=latents,
             weights=weights,
-            motion_scores=torch.where(draw.motion_score, -1.0, self._clips.motion_scores[rows]),
+            told=_told(clips, rows, draw),
             captions=captions,
             draw=draw,
             sigmas=draw_sigmas(len(rows), shift=SHIFTS[scale], generator=generator),
@@ -241,7 +291,7 @@ class BaseRecipe:
         appearance = torch.where(given[:, None, :, None, None], data[:, :half], noisy[:, :half])
         shown = (~batch.draw.motion_channels).float().view(-1, 1, 1, 1, 1).to(self._device)
         hidden_states = torch.cat([appearance, noisy[:, half:] * shown], dim=1)
-        text, mask = self._embed(batch.captions)
+        text, mask = embed_captions(self._text_encoder, batch.captions)
         with torch.autocast(self._device.type, torch.bfloat16):
             predicted = self.model(
                 hidden_states,
@@ -249,7 +299,7 @@ class BaseRecipe:
                 text,
                 mask,
                 scale=batch.scale,
-                motion_score=batch.motion_scores.to(self._device),
+                told=batch.told.to(self._device),
                 given=given,
                 window=batch.window,
             )
@@ -257,11 +307,12 @@ class BaseRecipe:
 
     def _sample(self, prompts: list[str]) -> Tensor:
         """Return latents of `prompts` by plain Euler steps with classifier-free guidance."""
-        shape = (len(prompts), 2 * self._clips.appearance.shape[1], *self._clips.appearance.shape[2:])
+        clips = self._data.clips.appearance
+        shape = (len(prompts), 2 * clips.shape[1], *clips.shape[2:])
         x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self._device)
         sigmas = torch.linspace(1, 0, _SHEET_STEPS + 1)
         sigmas = 4 * sigmas / (1 + 3 * sigmas)
-        text, mask = self._embed([*prompts, *[""] * len(prompts)])
+        text, mask = embed_captions(self._text_encoder, [*prompts, *[""] * len(prompts)])
         with torch.autocast(self._device.type, torch.bfloat16):
             for now, following in zip(sigmas[:-1].tolist(), sigmas[1:].tolist(), strict=True):
                 both = torch.cat([x, x])
@@ -273,13 +324,14 @@ class BaseRecipe:
     def _scale_at(self, sigma: float) -> int:
         """Return the scale to sample with at `sigma`: the planned one, or the finest coarser one trained."""
         planned = next(scale for least, scale in _SHEET_SCALES if sigma >= least)
-        return min((s for s in self._batch_sizes if s >= planned), default=max(self._batch_sizes))
+        return min((s for s in self._scales if s >= planned), default=self._scales[-1])
 
-    @torch.no_grad()
-    def _embed(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """Return text and mask at one fixed length, so that the compiled network sees one shape."""
-        with torch.autocast(self._device.type, torch.bfloat16):
-            text, mask = self._text_encoder(captions)
-        length = max(_TEXT_LENGTH, -(-text.shape[1] // 8) * 8)
-        missing = length - text.shape[1]
-        return nn.functional.pad(text, (0, 0, 0, missing)), nn.functional.pad(mask, (0, missing))
+
+def _told(clips: LatentClips, rows: list[int], draw: Draw) -> Told:
+    """Return what the network is told of `rows`, less what `draw` hides."""
+    return Told(
+        motion_score=torch.where(draw.motion_score, -1.0, clips.motion_scores[rows]),
+        stride=torch.where(draw.stride, 0.0, clips.strides[rows]),
+        source=torch.where(draw.source, -1, clips.sources[rows]),
+        camera=clips.cameras[rows] * (~draw.camera).float().view(-1, 1, 1),
+    )

@@ -3,15 +3,15 @@
     python -m backend.training.latents SCENES LATENTS --vae FOLDER      encodes every shard not there yet
 
 A latent shard holds each scene and its mirror image: appearance and motion latents (N, 16, F, H, W) float16,
-how much of each latent the cast covers, motion scores and attributes. Shards belong to one encoder: a
-folder carries the checksum of its weights.
+how much of each latent the cast covers, where the camera stands, motion scores and attributes. Shards belong
+to one encoder: a folder carries the checksum of its weights.
 """
 
 import argparse
 import hashlib
 import json
-import os
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ from backend.models.kinora.autoencoder import (
     SPATIAL_FACTOR,
     VideoAutoencoder,
 )
-from backend.training.scenes import attributes_from, load_shard, mirrored
+from backend.models.kinora.transformer import SOURCES
+from backend.training.scenes import attributes_from, load_shard, mirrored, save_shard
 from backend.training.world.captions import CaptionAttributes
 
 _BATCH = 16
@@ -35,13 +36,18 @@ _BATCH = 16
 class LatentClips:
     """appearance and motion latents (N, 16, F, H, W) float16, motion_scores (N,), N attributes.
 
-    cover (N, F, H, W) float16: the share of a latent's pixels that show an object of the caption.
+    cover (N, F, H, W) float16: the share of a latent's pixels that show an object of the caption. cameras
+    (N, F, 6): `orbit_features` of the last frame of each latent. strides (N,): latents of a longer video from
+    one to the next. sources (N,): index of `transformer.SOURCES`.
     """
 
     appearance: Tensor
     motion: Tensor
     cover: Tensor
+    cameras: Tensor
     motion_scores: Tensor
+    strides: Tensor
+    sources: Tensor
     attributes: list[CaptionAttributes]
 
     def __len__(self) -> int:
@@ -54,47 +60,93 @@ def encode_shard(source: Path, target: Path, *, vae: VideoAutoencoder, device: t
     pixels = torch.cat([shard.pixels, shard.pixels.flip(-1)])
     pictures = torch.cat([shard.flow_pictures, mirrored_flow(shard.flow_pictures)])
     words = [*shard.attributes, *map(mirrored, shard.attributes)]
-    partial = target.with_suffix(f".{os.getpid()}.part")
-    with partial.open("wb") as file:
-        np.savez(
-            file,
-            appearance=_encode(pixels, vae, device, is_flow=False),
-            motion=_encode(pictures, vae, device, is_flow=True),
-            cover=latent_cover(torch.cat([shard.cast, shard.cast.flip(-1)])).half().numpy(),
-            motion_scores=shard.motion_scores.repeat(2).numpy(),
-            attributes=np.array(json.dumps([asdict(row) for row in words])),
-        )
-    partial.replace(target)
-
-
-def load_latents(folder: Path) -> LatentClips:
-    """Return all shards of `folder` as one; raises FileNotFoundError if there is none."""
-    shards = [np.load(path) for path in sorted(folder.glob("*.npz"))]
-    if not shards:
-        raise FileNotFoundError(f"No latents in {folder}; encode scenes first.")
-    return LatentClips(
-        torch.from_numpy(np.concatenate([s["appearance"] for s in shards])),
-        torch.from_numpy(np.concatenate([s["motion"] for s in shards])),
-        torch.from_numpy(np.concatenate([s["cover"] for s in shards])),
-        torch.from_numpy(np.concatenate([s["motion_scores"] for s in shards])),
-        [attributes_from(row) for s in shards for row in json.loads(str(s["attributes"]))],
+    save_shard(
+        target,
+        appearance=encode_pixels(pixels, vae, device).numpy(),
+        motion=encode_pixels(pictures, vae, device, is_flow=True).numpy(),
+        cover=latent_cover(torch.cat([shard.cast, shard.cast.flip(-1)])).half().numpy(),
+        cameras=latent_cameras(shard.cameras).numpy(),
+        motion_scores=shard.motion_scores.repeat(2).numpy(),
+        attributes=np.array(json.dumps([asdict(row) for row in words])),
     )
+
+
+def load_latents(folder: Path, *, source: str, num_latents: int | None = None) -> LatentClips:
+    """Return all shards of `folder` as one; raises FileNotFoundError if there is none.
+
+    num_latents: take that many from each longer clip, at every stride from 2 that it has room for.
+    """
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise FileNotFoundError(f"No latents in {folder}; encode scenes first.")
+    return joined(
+        [part for path in paths for part in _windows(_load_shard(path, SOURCES.index(source)), num_latents)]
+    )
+
+
+def joined(parts: Sequence[LatentClips]) -> LatentClips:
+    """Return `parts`, of latents of one shape, as one."""
+    names = [f.name for f in fields(LatentClips) if f.name != "attributes"]
+    tensors = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    return LatentClips(**tensors, attributes=[words for part in parts for words in part.attributes])
+
+
+def _load_shard(path: Path, source: int) -> LatentClips:
+    with np.load(path) as data:
+        rows = json.loads(str(data["attributes"]))
+        names = ("appearance", "motion", "cover", "cameras", "motion_scores")
+        return LatentClips(
+            **{name: torch.from_numpy(data[name]) for name in names},
+            strides=torch.ones(len(rows)),
+            sources=torch.full((len(rows),), source),
+            attributes=[attributes_from(row) for row in rows],
+        )
+
+
+def _windows(clips: LatentClips, num_latents: int | None) -> list[LatentClips]:
+    """Return `clips` as they are, or their first `num_latents` latents at every stride from 2."""
+    frames = clips.appearance.shape[2]
+    if num_latents is None:
+        return [clips]
+    return [
+        replace(
+            clips,
+            appearance=clips.appearance[:, :, ::stride][:, :, :num_latents].clone(),
+            motion=clips.motion[:, :, ::stride][:, :, :num_latents].clone(),
+            cover=clips.cover[:, ::stride][:, :num_latents].clone(),
+            cameras=clips.cameras[:, ::stride][:, :num_latents].clone(),
+            strides=clips.strides * stride,
+        )
+        for stride in range(2, (frames - 1) // (num_latents - 1) + 1)
+    ]
 
 
 def encode_all(scenes: Path, latents: Path, *, vae_folder: Path, device: torch.device) -> None:
     """Encode every shard of `scenes` into `latents`; forget latents of another encoder."""
-    latents.mkdir(parents=True, exist_ok=True)
+    vae = load_frozen(vae_folder, device)
+    forget_others(latents, vae)
+    for source in sorted(scenes.glob("*.npz")):
+        target = latents / source.name
+        if not target.exists():
+            encode_shard(source, target, vae=vae, device=device)
+
+
+def load_frozen(vae_folder: Path, device: torch.device) -> VideoAutoencoder:
+    """Return the published autoencoder in `vae_folder`, in float32, for what it encodes and decodes."""
     vae = VideoAutoencoder.from_pretrained(vae_folder, use_safetensors=True).float()
-    vae.to(device, memory_format=torch.channels_last).eval()
+    vae.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    frozen: VideoAutoencoder = vae
+    return frozen
+
+
+def forget_others(latents: Path, vae: VideoAutoencoder) -> None:
+    """Make the folder `latents` that of the encoder of `vae`: delete shards of any other in it."""
+    latents.mkdir(parents=True, exist_ok=True)
     checksum, mark = encoder_sha256(vae), latents / "encoder.sha256"
     if not mark.exists() or mark.read_text() != checksum:
         for stale in latents.glob("*.npz"):
             stale.unlink()
         mark.write_text(checksum)
-    for source in sorted(scenes.glob("*.npz")):
-        target = latents / source.name
-        if not target.exists():
-            encode_shard(source, target, vae=vae, device=device)
 
 
 def encoder_sha256(vae: VideoAutoencoder) -> str:
@@ -116,16 +168,23 @@ def latent_cover(mask: Tensor) -> Tensor:
     return torch.cat([frames[:, :1], later], dim=1)
 
 
+def latent_cameras(cameras: Tensor) -> Tensor:
+    """Return (2 N, 1 + (F - 1) / 4, 6): `cameras` (N, F, 6) at each latent's last frame, then mirrored."""
+    seen = cameras[:, ::FRAMES_PER_LATENT]
+    to_the_other_side = torch.tensor([-1.0, 1, 1, 1, 1, 1])
+    return torch.cat([seen, seen * to_the_other_side])
+
+
 @torch.no_grad()
-def _encode(
-    pixels: Tensor, vae: VideoAutoencoder, device: torch.device, *, is_flow: bool
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
+def encode_pixels(
+    pixels: Tensor, vae: VideoAutoencoder, device: torch.device, *, is_flow: bool = False
+) -> Tensor:
+    """Return latents (N, 16, F', H / 8, W / 8) float16 of `pixels` (N, 3, F, H, W) uint8."""
     encoded = []
     for batch in pixels.split(_BATCH):
         with torch.autocast(device.type, torch.bfloat16):
             encoded.append(vae.encode(batch.to(device).float() / 127.5 - 1, is_flow=is_flow).half().cpu())
-    array: np.ndarray[tuple[int, ...], np.dtype[np.float16]] = torch.cat(encoded).numpy()
-    return array
+    return torch.cat(encoded)
 
 
 def mirrored_flow(pictures: Tensor) -> Tensor:

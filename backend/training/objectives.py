@@ -16,22 +16,28 @@ class Drops:
 
     text: Lumina 0.2, STIV 0.1. motion_channels: VideoJAM 0.2 (their latents are shown as zero). motion_score:
     Lumina 0.3 to 0.4. everything: an explicit draw of all of them, for the null branch of guidance.
-    first, ends, start, sparse: which latent frames are given clean, at most one of the patterns: the first
-    (image to video); first and last (interpolation); the first few (prediction); each with a chance of 0.3
-    (keyframes). In all other draws none is, which is STIV's image dropout; a model this small needs it often.
+    stride, source, camera: what guidance never steers by and the null branch therefore keeps.
+    first, ends, start, every_second, sparse: which latent frames are given clean, by at most one pattern: the
+    first (image to video); first and last (interpolation); the first few (prediction); every second
+    (temporal upsampling); each with a chance of 0.3 (key frames). In all other draws none is, which is STIV's
+    image dropout; a model this small needs it often.
     """
 
     text: float = 0.12
     motion_channels: float = 0.2
     motion_score: float = 0.35
     everything: float = 0.05
+    stride: float = 0.1
+    source: float = 0.3
+    camera: float = 0.5
     first: float = 0.12
     ends: float = 0.06
     start: float = 0.04
-    sparse: float = 0.04
+    every_second: float = 0.03
+    sparse: float = 0.03
 
 
-NOTHING_HIDDEN = Drops(0, 0, 0, 0, 0, 0, 0, 0)
+NOTHING_HIDDEN = Drops(**dict.fromkeys(Drops.__dataclass_fields__, 0.0))
 _SPARSE_SHARE = 0.3
 
 
@@ -42,6 +48,9 @@ class Draw:
     text: Tensor
     motion_channels: Tensor
     motion_score: Tensor
+    stride: Tensor
+    source: Tensor
+    camera: Tensor
     given: Tensor
 
 
@@ -56,18 +65,23 @@ def draw_conditions(batch_size: int, num_latents: int, *, drops: Drops, generato
         text=chance(drops.text) | everything,
         motion_channels=chance(drops.motion_channels) | everything,
         motion_score=chance(drops.motion_score) | everything,
+        stride=chance(drops.stride),
+        source=chance(drops.source),
+        camera=chance(drops.camera),
         given=_draw_given(batch_size, num_latents, drops, generator) & ~everything[:, None],
     )
 
 
 def _draw_given(batch_size: int, num_latents: int, drops: Drops, generator: torch.Generator) -> Tensor:
     """Return which latent frames (B, F) are given; at least one is always left to be made."""
-    bounds = torch.tensor([drops.first, drops.ends, drops.start, drops.sparse]).cumsum(0)
+    chances = (drops.first, drops.ends, drops.start, drops.every_second, drops.sparse)
+    bounds = torch.tensor(chances).cumsum(0)
     which = torch.bucketize(torch.rand(batch_size, generator=generator), bounds, right=True)[:, None]
     index = torch.arange(num_latents).expand(batch_size, -1)
     length = 2 + (torch.rand(batch_size, 1, generator=generator) * (num_latents // 2)).long()
     sparse = torch.rand(batch_size, num_latents, generator=generator) < _SPARSE_SHARE
-    patterns = (index == 0, (index == 0) | (index == num_latents - 1), index < length, sparse)
+    ends = (index == 0) | (index == num_latents - 1)
+    patterns = (index == 0, ends, index < length, index % 2 == 0, sparse)
     given = torch.zeros(batch_size, num_latents, dtype=torch.bool)
     for number, pattern in enumerate(patterns):
         given |= (which == number) & pattern

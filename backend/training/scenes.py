@@ -1,14 +1,16 @@
 """Training scenes for the base model: rendered clips, their exact flow and the words that describe them.
 
-    python -m backend.training.scenes FOLDER --shards N --side 64 --frames 17      fills the cache
+    python -m backend.training.scenes FOLDER --kind clip --shards N --side 128 --frames 33     fills a folder
 
 A shard is an .npz file named by its seed: pixels and flow pictures (64, 3, F, H, W) uint8, where the cast is
-(64, F, H, W) bool, motion scores (64,) and attributes as JSON. The same seed gives the same shard.
+(64, F, H, W) bool, where the camera stands (64, F, 6), motion scores (64,) and attributes as JSON. The same
+seed gives the same shard.
 """
 
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from torch import Tensor
 
 from backend.media.motion import motion_score
 from backend.training.flow_colours import flow_to_rgb
+from backend.training.world.cameras import orbit_features
 from backend.training.world.captions import CaptionAttributes
+from backend.training.world.kinds import KINDS
 from backend.training.world.render import render
-from backend.training.world.sampler import sample_scene
 from backend.training.world.scene import ObjectWords, Scene
 
 SCENES_PER_SHARD = 64
@@ -38,11 +41,15 @@ _MIRRORED = {
 
 @dataclass(frozen=True)
 class SceneShard:
-    """pixels and flow pictures (N, 3, F, H, W) uint8; cast (N, F, H, W) bool; motion_scores (N,); N rows."""
+    """pixels and flow pictures (N, 3, F, H, W) uint8; cast (N, F, H, W) bool; motion_scores (N,); N rows.
+
+    cameras: `orbit_features` (N, F, 6).
+    """
 
     pixels: Tensor
     flow_pictures: Tensor
     cast: Tensor
+    cameras: Tensor
     motion_scores: Tensor
     attributes: list[CaptionAttributes]
 
@@ -59,29 +66,42 @@ def attributes_of(scene: Scene) -> CaptionAttributes:
     return CaptionAttributes(scene.cast, scene.relation, scene.place, scene.camera_move)
 
 
-def make_shard(path: Path, *, seed: int, side: int, num_frames: int) -> None:
-    """Render and write the shard of `seed`."""
-    rng = np.random.default_rng(seed)
-    pixels, flows, casts, scores, words = [], [], [], [], []
+def shard_scenes(kind: str, *, seed: int, num_frames: int) -> Iterator[Scene]:
+    """Yield the scenes of the shard of `kind` and `seed`; no two kinds share one."""
+    rng = np.random.default_rng(seed if kind == "clip" else (seed, *kind.encode()))
     for _ in range(SCENES_PER_SHARD):
-        scene = sample_scene(rng, num_frames=num_frames)
+        yield KINDS[kind](rng, num_frames=num_frames)
+
+
+def make_shard(path: Path, *, seed: int, kind: str, side: int, num_frames: int) -> None:
+    """Render and write the shard of `seed`."""
+    pixels, flows, casts, cameras, scores, words = [], [], [], [], [], []
+    for scene in shard_scenes(kind, seed=seed, num_frames=num_frames):
         rendering = render(scene, height=side, width=side)
-        rgb = (flow_to_rgb(rendering.flow) + 1) * 127.5
+        flow = rendering.flow if num_frames > 1 else torch.zeros(1, 2, side, side)
+        rgb = (flow_to_rgb(flow)[:num_frames] + 1) * 127.5
         pixels.append(rendering.pixels.transpose(0, 1).numpy())
         flows.append(rgb.round().to(torch.uint8).transpose(0, 1).numpy())
         casts.append(rendering.cast.numpy())
-        scores.append(motion_score(rendering.flow.numpy(), frame_rate=scene.frame_rate))
+        cameras.append(orbit_features(scene.camera))
+        scores.append(motion_score(flow.numpy(), frame_rate=scene.frame_rate))
         words.append(asdict(attributes_of(scene)))
+    save_shard(
+        path,
+        pixels=np.stack(pixels),
+        flow_pictures=np.stack(flows),
+        cast=np.stack(casts),
+        cameras=np.stack(cameras),
+        motion_scores=np.array(scores, np.float32),
+        attributes=np.array(json.dumps(words)),
+    )
+
+
+def save_shard(path: Path, **arrays: np.ndarray) -> None:
+    """Write `arrays` to the .npz file `path`, all of them or, if interrupted, nothing."""
     partial = path.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
-        np.savez(
-            file,
-            pixels=np.stack(pixels),
-            flow_pictures=np.stack(flows),
-            cast=np.stack(casts),
-            motion_scores=np.array(scores, np.float32),
-            attributes=np.array(json.dumps(words)),
-        )
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stubs take arrays for `allow_pickle`
     partial.replace(path)
 
 
@@ -93,6 +113,7 @@ def load_shard(path: Path) -> SceneShard:
             torch.from_numpy(data["pixels"]),
             torch.from_numpy(data["flow_pictures"]),
             torch.from_numpy(data["cast"]),
+            torch.from_numpy(data["cameras"]),
             torch.from_numpy(data["motion_scores"]),
             [attributes_from(row) for row in rows],
         )
@@ -105,13 +126,13 @@ def attributes_from(row: dict[str, Any]) -> CaptionAttributes:
     )
 
 
-def fill(folder: Path, *, first: int, count: int, side: int, num_frames: int) -> None:
+def fill(folder: Path, *, first: int, count: int, side: int, num_frames: int, kind: str = "clip") -> None:
     """Make shards `first` .. `first + count - 1` that are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(first, first + count):
         path = folder / f"{seed:06d}.npz"
         if not path.exists():
-            make_shard(path, seed=seed, side=side, num_frames=num_frames)
+            make_shard(path, seed=seed, kind=kind, side=side, num_frames=num_frames)
 
 
 def main() -> None:
@@ -119,6 +140,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--kind", choices=tuple(KINDS), default="clip")
     parser.add_argument("--first", type=int, default=FIRST_TRAINING_SEED)
     parser.add_argument("--shards", type=int, default=100)
     parser.add_argument("--side", type=int, default=64)
@@ -131,6 +153,7 @@ def main() -> None:
         count=options.shards,
         side=options.side,
         num_frames=options.frames,
+        kind=options.kind,
     )
 
 

@@ -28,5 +28,7 @@ def test_cases_are_the_same_every_time_and_cover_the_world() -> None:
 
 def test_true_clips_are_rendered_at_the_size_asked_for() -> None:
     (clip,) = true_clips(1, num_frames=5, side=16)
-    assert clip.frames.shape == (5, 16, 16, 3)
+    assert clip.frames.shape == (5, 16, 16, 3) and clip.camera.shape == (5, 6)
     assert clip.prompt
+    (view,) = true_clips(1, num_frames=5, side=16, kind="view")
+    assert abs(view.camera[-1, 0]) + abs(view.camera[-1, 1] - 1) > 0.2  # it went somewhere

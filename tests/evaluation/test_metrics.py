@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.evaluation.metrics import blended, psnr, spearman
+from backend.evaluation.metrics import blended, jerk, psnr, spearman
 
 
 def test_psnr_of_a_constant_error() -> None:
@@ -21,3 +21,22 @@ def test_spearman_is_the_correlation_of_ranks(got: list[float], correlation: flo
 def test_blending_fades_evenly() -> None:
     first, last = np.zeros((2, 2, 3)), np.full((2, 2, 3), 100.0)
     assert blended(first, last, 5)[:, 0, 0, 0].tolist() == [0, 25, 50, 75, 100]
+
+
+def ball(positions: list[int]) -> np.ndarray:
+    """Return frames of a bright textured square at `positions` from the left."""
+    texture = np.random.default_rng(0).integers(80, 255, (16, 16, 3), np.uint8)
+    frames = np.zeros((len(positions), 48, 96, 3), np.uint8)
+    for frame, left in zip(frames, positions, strict=True):
+        frame[16:32, left : left + 16] = texture
+    return frames
+
+
+def test_jerk_grows_with_jitter_and_most_of_all_out_of_order() -> None:
+    """Stillness has none, and shuffled frames have the most."""
+    steady = list(range(8, 72, 4))
+    jittered = [place + (index % 2) for index, place in enumerate(steady)]
+    shuffled = [steady[index] for index in np.random.default_rng(0).permutation(len(steady))]
+    values = [jerk(ball(places)) for places in (steady, jittered, shuffled)]
+    assert values[0] < values[1] < values[2]
+    assert jerk(ball([8] * 5)) == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.models.kinora.transformer import PATCH_SIZES, VideoTransformer, Window
+from backend.models.kinora.transformer import PATCH_SIZES, Told, VideoTransformer, Window
 
 SCALES = pytest.mark.parametrize("scale", [1, 2, 3])
 
@@ -53,6 +53,7 @@ def test_tokens_are_as_many_as_the_patch_says(scale: int) -> None:
 def test_only_embedders_and_final_layers_belong_to_a_scale() -> None:
     names = {name.split(".")[0] for name, _ in network().named_parameters()}
     assert names >= {"scales", "blocks", "place", "time_mlp", "motion_mlp", "text_pool", "final_scale"}
+    assert names >= {"stride_mlp", "camera_mlp", "source"}
     own = {name.split(".")[2] for name, _ in network().named_parameters() if name.startswith("scales")}
     assert own == {"embed", "given", "final"}
 
@@ -125,30 +126,69 @@ def test_tokens_of_a_window_have_the_places_they_have_in_the_whole() -> None:
         assert torch.allclose(cut[axis].expand(2, -1)[1].view(3, 2, 3), places[:, 0:2, 3:6])
 
 
+def camera(*, is_said: bool = True) -> Tensor:
+    """Return the features of a camera that circles by a quarter turn over five latents."""
+    azimuth = torch.linspace(0, 1.57, 5)
+    zero, one = torch.zeros(5), torch.ones(5)
+    rows = torch.stack([azimuth.sin(), azimuth.cos(), zero, one, zero, one], -1)
+    return rows.expand(2, -1, -1) * is_said
+
+
+UNSAID = {
+    "motion_score": torch.tensor([-1.0, -1.0]),
+    "stride": torch.zeros(2),
+    "source": torch.tensor([-1, -1]),
+    "camera": camera(is_said=False),
+}
+SAID = {
+    "motion_score": torch.tensor([-1.0, 4.0]),
+    "stride": torch.tensor([0.0, 3.0]),
+    "source": torch.tensor([-1, 2]),
+    "camera": camera() * torch.tensor([0.0, 1.0]).view(2, 1, 1),
+}
+
+
 @SCALES
-def test_a_motion_score_below_zero_is_not_said(scale: int) -> None:
-    unsaid = run(network(), latents(), scale=scale)
-    assert torch.equal(
-        run(network(), latents(), scale=scale, motion_score=torch.tensor([-1.0, -1.0])), unsaid
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_not_said_changes_nothing(scale: int, name: str) -> None:
+    plain = run(network(), latents(), scale=scale)
+    assert torch.allclose(
+        run(network(), latents(), scale=scale, told=Told(**{name: UNSAID[name]})), plain, atol=1e-5
     )
-    said = run(network(), latents(), scale=scale, motion_score=torch.tensor([-1.0, 4.0]))
-    assert torch.equal(said[0], unsaid[0])
-    assert not torch.equal(said[1], unsaid[1])
+    said = run(network(), latents(), scale=scale, told=Told(**{name: SAID[name]}))
+    assert torch.allclose(said[0], plain[0], atol=1e-5)
+    assert not torch.allclose(said[1], plain[1], atol=1e-3)
+
+
+def test_a_camera_speaks_to_the_frames_it_belongs_to() -> None:
+    """Without attention, what is said of the last frame reaches that frame alone."""
+    made = network()
+    for block in made.blocks:
+        block.to_out.weight.data.zero_()
+    first, second = camera(), camera()
+    second[:, -1, 4] = 0.5  # another distance
+    changed = (
+        (run(made, latents(), told=Told(camera=first)) != run(made, latents(), told=Told(camera=second)))
+        .flatten(3)
+        .any(3)
+        .any(1)
+    )
+    assert changed.tolist() == [[False, False, False, False, True]] * 2
 
 
 @SCALES
 @torch.no_grad()
-def test_conditions_that_start_at_zero_leave_a_fresh_network_as_it_is(scale: int) -> None:
-    """Adding given-frame marks or a motion score to a network that knows neither changes nothing."""
-    made = network()
+def test_conditions_that_start_at_zero_leave_a_network_as_it_is(scale: int) -> None:
+    """Adding given-frame marks and every other condition to a network that knows none changes nothing."""
+    made, fresh = network(), network(is_fresh=True)
     for scale_parts in made.scales:
         scale_parts.given.zero_()
-    for parameter in made.motion_mlp[-1].parameters():
-        parameter.zero_()
+    for part in ("motion_mlp", "stride_mlp", "camera_mlp", "source"):
+        getattr(made, part).load_state_dict(getattr(fresh, part).state_dict())
     plain = run(made, latents(), scale=scale)
     given = torch.tensor([[True, False, False, False, True]] * 2)
-    asked = run(made, latents(), scale=scale, given=given, motion_score=torch.tensor([2.0, 8.0]))
-    assert torch.equal(asked, plain)
+    asked = run(made, latents(), scale=scale, given=given, told=Told(**SAID))
+    assert torch.allclose(asked, plain, atol=1e-5)  # groups along time are summed in another order
 
 
 @SCALES

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from backend.models.kinora.text_encoder import TextEncoder
-from backend.models.kinora.transformer import VideoTransformer
-from backend.training.base import BaseBatch, BaseRecipe, cut_out, start_untrained_scales
+from backend.models.kinora.transformer import Told, VideoTransformer
+from backend.training.base import BaseBatch, BaseRecipe, cut_out, parts_of, start_untrained_scales
+from backend.training.dataset import TrainingLatents
 from backend.training.latents import LatentClips
 from backend.training.objectives import NOTHING_HIDDEN, draw_conditions
 from backend.training.world.captions import CaptionAttributes
@@ -22,24 +23,29 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def latent_clips(frames: int) -> LatentClips:
+    shape = (COUNT, 16, frames, SIDE, SIDE)
+    return LatentClips(
+        appearance=random(*shape).half(),
+        motion=random(*shape, seed=1).half(),
+        cover=torch.zeros(COUNT, frames, SIDE, SIDE).half(),
+        cameras=random(COUNT, frames, 6, seed=2),
+        motion_scores=torch.ones(COUNT),
+        strides=torch.full((COUNT,), 2.0),
+        sources=torch.full((COUNT,), 3),
+        attributes=[BALL] * COUNT,
+    )
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> BaseRecipe:
     family = tmp_path_factory.mktemp("family")
     TextEncoder(num_layers=1, num_buckets=64).save_pretrained(family / "text_encoder")
-    shape = (COUNT, 16, FRAMES, SIDE, SIDE)
-    clips = LatentClips(
-        appearance=random(*shape).half(),
-        motion=random(*shape, seed=1).half(),
-        cover=torch.zeros(COUNT, FRAMES, SIDE, SIDE).half(),
-        motion_scores=torch.ones(COUNT),
-        attributes=[BALL] * COUNT,
-    )
     return BaseRecipe(
-        clips,
+        TrainingLatents(latent_clips(FRAMES), latent_clips(1)),
         family=family,
         device=torch.device("cpu"),
-        batch_sizes=(1, 2, 3),
-        crop_sizes=(2, 1),
+        parts=parts_of((1, 2, 3), (2, 1), 4),
         compile_network=False,
     )
 
@@ -52,8 +58,10 @@ def test_a_step_has_every_scale_and_the_cuts(recipe: BaseRecipe) -> None:
         (3, 3, False),
         (1, 2, True),
         (2, 1, True),
+        (1, 4, False),
     ]
-    assert [part.latents.shape[3] for part in parts] == [SIDE, SIDE, SIDE, SIDE // 2, SIDE // 2]
+    assert [part.latents.shape[3] for part in parts] == [SIDE, SIDE, SIDE, SIDE // 2, SIDE // 2, SIDE]
+    assert [part.latents.shape[2] for part in parts] == [FRAMES] * 5 + [1]
 
 
 def test_a_step_gives_a_loss_with_a_figure_for_each_part(recipe: BaseRecipe) -> None:
@@ -62,26 +70,47 @@ def test_a_step_gives_a_loss_with_a_figure_for_each_part(recipe: BaseRecipe) -> 
     names = {
         f"{half}_{part}" for half in ("appearance", "motion") for part in ("1", "2", "3", "1_cut", "2_cut")
     }
-    assert set(figures) == names | {"samples"}
+    assert set(figures) == names | {"appearance_1_picture", "samples"}
     assert math.isfinite(loss.item())
     assert all(scale.final.weight.grad is not None for scale in recipe.model.scales)
 
 
 def test_held_out_clips_are_never_trained_on(recipe: BaseRecipe) -> None:
     """128 of 140 are held out, so every step draws from the same twelve."""
-    trained = recipe._clips.appearance[128:].float()
+    trained = recipe._data.clips.appearance[128:].float()
     for part in next(recipe.batches(start_step=1)):
-        if part.window is None:
+        if part.window is None and part.latents.shape[2] == FRAMES:
             for clip in part.latents[:, :16]:
                 assert any(torch.equal(clip, other) for other in trained)
+
+
+def test_the_network_is_told_what_is_not_hidden(recipe: BaseRecipe) -> None:
+    told, hidden = [], []
+    batches = recipe.batches(start_step=2)
+    for _ in range(40):
+        for part in next(batches):
+            told.append(part.told)
+            hidden.append(part.draw)
+    for name, unsaid, said in (("stride", 0, 2), ("source", -1, 3), ("motion_score", -1, 1)):
+        values = torch.cat([getattr(each, name) for each in told])
+        is_hidden = torch.cat([getattr(draw, name) for draw in hidden])
+        assert (values[is_hidden] == unsaid).all() and (values[~is_hidden] == said).all()
+        assert is_hidden.any() and not is_hidden.all()
+    for each, draw in zip(told, hidden, strict=True):
+        assert each.camera is not None and (each.camera[draw.camera] == 0).all()
+
+
+def test_pictures_never_show_their_motion_channels(recipe: BaseRecipe) -> None:
+    assert next(recipe.batches(start_step=3))[-1].draw.motion_channels.all()
 
 
 def batch(weights: Tensor) -> BaseBatch:
     count = len(weights)
     drawn = draw_conditions(count, FRAMES, drops=NOTHING_HIDDEN, generator=torch.Generator())
     places = torch.arange(SIDE * SIDE).view(1, 1, 1, SIDE, SIDE).float().expand(count, 32, FRAMES, -1, -1)
-    scores, sigmas = torch.zeros(count), torch.zeros(count)
-    return BaseBatch(1, places, weights, scores, [""] * count, drawn, sigmas, places.clone(), None)
+    return BaseBatch(
+        1, places, weights, Told(), [""] * count, drawn, torch.zeros(count), places.clone(), None
+    )
 
 
 def test_a_cut_holds_its_cast_and_knows_its_corner() -> None:

@@ -56,12 +56,32 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]
 
 def test_a_shard_holds_every_scene_and_its_mirror_image(folders: tuple[Path, Path, Path]) -> None:
     scenes, latents, _ = folders
-    shard, clips = load_shard(scenes / "001000.npz"), load_latents(latents)
+    shard, clips = load_shard(scenes / "001000.npz"), load_latents(latents, source="view")
     assert len(clips) == 2 * SCENES_PER_SHARD
     assert clips.appearance.shape == clips.motion.shape == (2 * SCENES_PER_SHARD, 16, 2, 2, 2)
     assert torch.equal(clips.cover[:SCENES_PER_SHARD], latent_cover(shard.cast).half())
     assert torch.equal(clips.cover[SCENES_PER_SHARD:], clips.cover[:SCENES_PER_SHARD].flip(-1))
     assert torch.equal(clips.motion_scores[SCENES_PER_SHARD:], clips.motion_scores[:SCENES_PER_SHARD])
+    assert torch.equal(clips.cameras[:SCENES_PER_SHARD], shard.cameras[:, ::4])
+    mirrored_azimuth = -clips.cameras[:SCENES_PER_SHARD, :, 0]
+    assert torch.equal(clips.cameras[SCENES_PER_SHARD:, :, 0], mirrored_azimuth)
+    assert (clips.strides == 1).all() and (clips.sources == 2).all()
+
+
+def test_long_clips_are_taken_at_every_stride(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    _, latents, _ = folders
+    with np.load(latents / "001000.npz") as shard:
+        arrays = dict(shard)
+    for name in ("appearance", "motion"):
+        arrays[name] = np.arange(7, dtype=np.float16).reshape(1, 1, 7, 1, 1).repeat(128, 0)
+    for name, shape in (("cover", (1, 7, 1, 1)), ("cameras", (1, 7, 1))):
+        arrays[name] = np.arange(7, dtype=np.float32).reshape(shape).repeat(128, 0)
+    np.savez(tmp_path / "001000.npz", **arrays)
+    clips = load_latents(tmp_path, source="story", num_latents=3)
+    assert clips.strides.tolist() == [2.0] * 128 + [3.0] * 128
+    for taken in (clips.appearance[:, 0], clips.motion[:, 0], clips.cover, clips.cameras):
+        assert taken[0].flatten().tolist() == [0, 2, 4]
+        assert taken[-1].flatten().tolist() == [0, 3, 6]
 
 
 def test_latents_of_another_autoencoder_are_made_anew(
@@ -90,4 +110,4 @@ def test_latents_outlive_a_new_decoder(folders: tuple[Path, Path, Path]) -> None
 
 def test_without_latents_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="encode scenes first"):
-        load_latents(tmp_path)
+        load_latents(tmp_path, source="clip")

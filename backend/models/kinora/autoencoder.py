@@ -6,6 +6,8 @@ quarter and an eighth of the size; causal 1D convolutions join the latents in ti
 layer (as in EDSR, arXiv 1707.02921): residual branches start at zero instead.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -16,6 +18,7 @@ FRAMES_PER_LATENT = 4
 SPATIAL_FACTOR = 8
 ENCODER_PARTS = ("stem_first", "stem_group", "encoder_quarter", "down", "encoder_eighth", "to_moments")
 """The modules that decide what latents are; the others only decode them."""
+_PIXELS_AT_ONCE = 2**18  # of one frame of each latent: 16 latents of 128 pixels, one of 512
 _STEM = 4  # pixels folded into channels by the stem
 _HEAD = 2  # pixels unfolded by each of the two shuffles of the head
 
@@ -103,32 +106,48 @@ class VideoAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # config
 
     def moments(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (mean, log variance) of the posterior, unnormalised, each (B, 16, G, H / 8, W / 8)."""
-        num_groups = (pixels.shape[2] - 1) // FRAMES_PER_LATENT
-        x = self.stem_first(_last(F.pixel_unshuffle(pixels[:, :, 0], _STEM))).unsqueeze(1)
-        if num_groups:
-            groups = pixels[:, :, 1:].unflatten(2, (num_groups, FRAMES_PER_LATENT)).permute(0, 2, 3, 1, 4, 5)
-            folded = F.pixel_unshuffle(groups.flatten(2, 3).flatten(0, 1), _STEM)
-            x = torch.cat([x, self.stem_group(_last(folded)).unflatten(0, (-1, num_groups))], dim=1)
-        x = _last(x.flatten(0, 1))
-        num_latents = 1 + num_groups
-        x = self.encoder_quarter(x, num_latents)
-        x = self.encoder_eighth(self.down(_last(F.pixel_unshuffle(x, 2))), num_latents)
+        batch, num_latents = pixels.shape[0], 1 + (pixels.shape[2] - 1) // FRAMES_PER_LATENT
+        first = F.pixel_unshuffle(pixels[:, :, 0], _STEM)
+        groups = pixels[:, :, 1:].unflatten(2, (num_latents - 1, FRAMES_PER_LATENT)).permute(2, 0, 3, 1, 4, 5)
+        quarters = [self._quarter(self.stem_first(_last(first)))]
+        for some in (
+            groups.split(_at_once(pixels)) if num_latents > 1 else ()
+        ):  # one after the other: large clips need less memory
+            folded = F.pixel_unshuffle(some.flatten(2, 3).flatten(0, 1), _STEM)
+            quarters.append(self._quarter(self.stem_group(_last(folded))))
+        x = torch.cat(quarters).unflatten(0, (num_latents, batch)).transpose(0, 1).flatten(0, 1)
+        x = self.encoder_eighth(_last(x), num_latents)
         moments = self.to_moments(x).float().unflatten(0, (-1, num_latents)).transpose(1, 2)
         mean, log_variance = moments.chunk(2, dim=1)
         return mean, log_variance.clamp(-20, 4)
 
+    def _quarter(self, x: Tensor) -> Tensor:
+        """Return stems (N, C, H / 4, W / 4), each of one latent, at an eighth of the size."""
+        return self.down(_last(F.pixel_unshuffle(self.encoder_quarter(_last(x), 1), 2)))
+
     def decode_unnormalised(self, latents: Tensor) -> Tensor:
         """Return pixels (B, 3, 1 + 4 (G - 1), H, W) of unnormalised latents (B, 16, G, H / 8, W / 8)."""
+        return torch.cat([*self._decoded(latents)], dim=2)
+
+    def _decoded(self, latents: Tensor) -> Iterator[Tensor]:
+        """Yield the frames (B, 3, f, H, W) of one latent or, where they are small, several at a time.
+
+        Latents meet only at an eighth of the size: this is the whole decode, in bounded memory.
+        """
         batch, _, num_latents = latents.shape[:3]
         x = self.from_latents(_last(latents.transpose(1, 2).flatten(0, 1)))
-        x = self.decoder_eighth(x, num_latents)
-        x = self.decoder_quarter(_last(F.pixel_shuffle(self.up(x), 2)), num_latents)
-        x = x.unflatten(0, (batch, num_latents))
-        first = self.head_first(_last(x[:, 0])).unflatten(1, (1, -1))
-        groups = self.head_group(_last(x[:, 1:].flatten(0, 1))).unflatten(1, (FRAMES_PER_LATENT, -1))
-        groups = groups.unflatten(0, (batch, num_latents - 1)).flatten(1, 2)
-        frames = torch.cat([first, groups], dim=1)  # (B, F, C, H/4, W/4)
-        halves = F.pixel_shuffle(frames.flatten(0, 1), _HEAD)
+        x = self.decoder_eighth(x, num_latents).unflatten(0, (batch, num_latents))
+        yield self._frames(x[:, :1], self.head_first, 1)
+        at_once = _at_once(latents, scale=SPATIAL_FACTOR)
+        for some in x[:, 1:].split(at_once, dim=1) if num_latents > 1 else ():
+            yield self._frames(some, self.head_group, FRAMES_PER_LATENT)
+
+    def _frames(self, x: Tensor, head: nn.Conv2d, count: int) -> Tensor:
+        """Return the `count` frames of each latent (B, 3, n * count, H, W) of features (B, n, C, h, w)."""
+        batch = x.shape[0]
+        x = self.decoder_quarter(_last(F.pixel_shuffle(self.up(_last(x.flatten(0, 1))), 2)), 1)
+        frames = head(_last(x)).unflatten(1, (count, -1)).flatten(0, 1)
+        halves = F.pixel_shuffle(frames, _HEAD)
         pixels = F.pixel_shuffle(self.to_pixels(_last(F.silu(halves))), _HEAD)
         return pixels.float().unflatten(0, (batch, -1)).transpose(1, 2)
 
@@ -148,6 +167,11 @@ class VideoAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # config
         row = int(is_flow)
         shape = (1, -1, 1, 1, 1)
         return self.latent_mean[row].float().view(shape), self.latent_std[row].float().view(shape)
+
+
+def _at_once(values: Tensor, *, scale: int = 1) -> int:
+    """Return how many latents of a clip (B, C, F, H, W), `scale` times smaller, are worked on at once."""
+    return max(1, _PIXELS_AT_ONCE // (values.shape[0] * values.shape[3] * values.shape[4] * scale**2))
 
 
 def _set_to_zero(layer: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Kinora Pocket as an engine: its video autoencoder, text encoder and video transformer behind six calls.
+"""Kinora Pocket as an engine: its video autoencoder, text encoder and transformers behind seven calls.
 
 Its latents have 32 channels: 16 of appearance, then 16 of motion (the optical flow as a picture, through the
 same autoencoder; VideoJAM, arXiv 2502.02492).
@@ -17,9 +17,10 @@ from torch import Tensor
 from backend.errors import WeightsError
 from backend.models.engine import Conditioning, Layer, Pass
 from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
+from backend.models.kinora.refiner import RefinerTransformer, kept_share
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.models.kinora.text_encoder import TextEncoder
-from backend.models.kinora.transformer import VideoTransformer
+from backend.models.kinora.transformer import SOURCES, Told, VideoTransformer
 from backend.models.placement import Placement, place
 from backend.models.weights import problems, weights_sha256
 
@@ -36,11 +37,12 @@ class PromptEmbeds:
 
 @dataclass(frozen=True)
 class PocketNetworks:
-    """The three networks, in float32."""
+    """The networks, in float32; refiner is None where its weights are not installed."""
 
     vae: VideoAutoencoder
     text_encoder: TextEncoder
     transformer: VideoTransformer
+    refiner: RefinerTransformer | None = None
 
 
 def load(weights_dir: Path, device: str) -> "PocketEngine":
@@ -59,21 +61,24 @@ def load(weights_dir: Path, device: str) -> "PocketEngine":
         vae=VideoAutoencoder.from_pretrained(folder / "vae", **options),
         text_encoder=TextEncoder.from_pretrained(folder / "text_encoder", **options),
         transformer=VideoTransformer.from_pretrained(folder / "transformer", **options),
+        refiner=_refiner(folder / "refiner", options),
     )
     return PocketEngine(networks, placement, weights_sha256=weights_sha256(folder))
 
 
 class PocketEngine:
-    """Implements the engine protocol. Weights stay float32; arithmetic is in the placement's dtype."""
+    """Implements the engine protocol. Products are in the placement's dtype, all else in float32."""
 
     def __init__(self, networks: PocketNetworks, placement: Placement, *, weights_sha256: str) -> None:
         self.spec = KINORA_POCKET
         self.device = str(placement)
         self.weights_sha256 = weights_sha256
         self._placement = placement
-        modules: tuple[torch.nn.Module, ...] = (networks.vae, networks.text_encoder, networks.transformer)
+        placement.settle(networks.text_encoder, is_exact=True)
+        modules: list[torch.nn.Module] = [networks.vae, networks.transformer]
+        modules += [] if networks.refiner is None else [networks.refiner]
         for module in modules:
-            module.to(placement.device).eval()
+            placement.settle(module)
         self._networks = networks
         self._appearance_channels = int(networks.vae.config["latent_channels"])
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
@@ -125,6 +130,14 @@ class PocketEngine:
         """Return frames (T, H / 2, W / 2, 3) uint8: the means of 2 x 2 latents decode to it."""
         return self.decode(torch.nn.functional.avg_pool3d(latents, (1, 2, 2)), layer=layer)
 
+    def refiner(self, degradation_step: int) -> "PocketRefiner":
+        """Return the refiner for drafts degraded to that step; WeightsError where it is not installed."""
+        if self._networks.refiner is None:
+            raise WeightsError(
+                "The refiner of Kinora Pocket is not installed; train it or restore its folder."
+            )
+        return PocketRefiner(self, self._networks.refiner, self._placement, degradation_step)
+
     @torch.no_grad()
     def _embed(self, prompt: str) -> PromptEmbeds:
         embeds, mask = self._networks.text_encoder([prompt])
@@ -141,7 +154,7 @@ class PocketEngine:
     ) -> Sequence[Tensor]:
         device = self._placement.device
         hidden_states = torch.cat([self._visible(latents, conditioning, each) for each in passes]).to(device)
-        prompts = [self._shown(conditioning, each.text) for each in passes]
+        prompts = [shown_text(self, conditioning, each) for each in passes]
         copies = latents.shape[0]
         embeds, mask = _batch(prompts, copies=copies)
         scores = torch.tensor([-1.0 if each.motion_score is None else each.motion_score for each in passes])
@@ -156,10 +169,22 @@ class PocketEngine:
                 embeds,
                 mask,
                 scale=scale,
-                motion_score=scores.repeat_interleave(copies).to(device),
+                told=self._told(conditioning, scores.repeat_interleave(copies), latents.shape[2]),
                 given=given.repeat_interleave(copies, 0).to(device),
             )
         return velocity.float().cpu().chunk(len(passes))
+
+    def _told(self, conditioning: Conditioning, scores: Tensor, num_latents: int) -> Told:
+        """Return what the passes with these motion `scores` (B,) are told: all else is the same for each."""
+        stride, camera, count = conditioning.stride, conditioning.camera, len(scores)
+        kind = "picture" if num_latents == 1 else "view" if camera is not None else "clip"
+        kind = "story" if stride > 1 else kind
+        return Told(
+            motion_score=scores,
+            stride=torch.full((count,), float(stride)),
+            source=torch.full((count,), SOURCES.index(kind)),
+            camera=None if camera is None else camera.expand(count, -1, -1),
+        ).to(self._placement.device)
 
     def _visible(self, latents: Tensor, conditioning: Conditioning, which: Pass) -> Tensor:
         """Return `latents` as the pass sees them: given frames clean or motion channels hidden."""
@@ -170,10 +195,61 @@ class PocketEngine:
         appearance = latents[:, : self._appearance_channels]
         return torch.cat([appearance, torch.zeros_like(latents[:, self._appearance_channels :])], dim=1)
 
-    def _shown(self, conditioning: Conditioning, text: str) -> PromptEmbeds:
-        prompt = self.encode_prompt("") if text == "none" else getattr(conditioning, text)
-        assert isinstance(prompt, PromptEmbeds)
-        return prompt
+
+class PocketRefiner:
+    """The second stage behind the refiner protocol, for drafts degraded to one step."""
+
+    def __init__(
+        self, engine: PocketEngine, network: RefinerTransformer, placement: Placement, degradation_step: int
+    ) -> None:
+        self._engine, self._network = engine, network
+        self._placement, self._step = placement, degradation_step
+
+    def start(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Return a_k * latents + sqrt(1 - a_k²) * noise (FlashVideo, arXiv 2502.05179 Sec. 3.3)."""
+        kept = kept_share(self._step)
+        return kept * latents + (1 - kept.square()).sqrt() * noise
+
+    @torch.no_grad()
+    def velocities(
+        self,
+        latents: Tensor,
+        sigma: float,
+        conditioning: Conditioning,
+        passes: Sequence[Pass],
+        *,
+        scale: int = 1,
+    ) -> list[Tensor]:
+        """Return one velocity (B, 16, F, H, W) float32 per pass, made in turn, since a batch needs memory."""
+        assert scale == 1  # it has one patch size
+        device = self._placement.device
+        results = []
+        for each in passes:
+            prompt = shown_text(self._engine, conditioning, each)
+            with self._placement.autocast():
+                velocity = self._network(
+                    latents.to(device),
+                    torch.full((len(latents),), sigma, device=device),
+                    prompt.embeds,
+                    prompt.mask,
+                    degradation=torch.full((len(latents),), self._step, device=device),
+                )
+            results.append(velocity.float().cpu())
+        return results
+
+
+def shown_text(engine: PocketEngine, conditioning: Conditioning, which: Pass) -> PromptEmbeds:
+    """Return the text that the pass sees."""
+    prompt = engine.encode_prompt("") if which.text == "none" else getattr(conditioning, which.text)
+    assert isinstance(prompt, PromptEmbeds)
+    return prompt
+
+
+def _refiner(folder: Path, options: dict[str, Any]) -> RefinerTransformer | None:
+    if not folder.exists():
+        return None
+    refiner: RefinerTransformer = RefinerTransformer.from_pretrained(folder, **options)
+    return refiner
 
 
 def _batch(prompts: Sequence[PromptEmbeds], *, copies: int) -> tuple[Tensor, Tensor]:

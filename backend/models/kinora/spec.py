@@ -29,7 +29,15 @@ KINORA_POCKET = EngineSpec(
     # Attention takes 4 N² d n operations, the rest 2 N times the parameters of the trunk (8.4 million).
     pass_cost=PassCost({1: (4, 16, 16), 2: (8, 16, 16), 3: (8, 32, 32)}, pair_share=4 * 256 * 9 / 16.8e6),
     capabilities=frozenset(
-        {"text_guidance", "given_frames", "motion_score", "motion_guidance", "motion_layer"}
+        {
+            "text_guidance",
+            "given_frames",
+            "key_frames",
+            "camera",
+            "motion_score",
+            "motion_guidance",
+            "motion_layer",
+        }
     ),
     velocity_parts=2,
     motion_score_range=(0.0, 40.0),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backend.training.world.scene import Camera, Series
+from backend.training.world.scene import Array, Camera, Series
 
 MOVES = (
     "static", "pan_left", "pan_right", "tilt_up", "tilt_down",
@@ -11,6 +11,7 @@ MOVES = (
 
 _TARGET_HEIGHT = 0.95
 _DISTANCE = 5.4
+_AIM_TOLERANCE = 1e-4
 
 
 def look(position: Series, yaw: Series, pitch: Series, focal: Series) -> Camera:
@@ -46,3 +47,40 @@ def move_camera(move: str, *, times: Series, rng: np.random.Generator) -> Camera
     position = np.stack([-distance * np.sin(azimuth), height, -distance * np.cos(azimuth)], -1)
     pitch = np.arctan2(_TARGET_HEIGHT - height, distance)
     return look(position, azimuth + yaw_offset, pitch + pitch_offset, focal)
+
+
+def circle_camera(move: str, *, num_frames: int, rng: np.random.Generator) -> Camera:
+    """Return a camera that circles the stage by 40 to 360 degrees, "orbit_left" or "orbit_right".
+
+    It looks at the middle of the stage, and comes nearer and rises a little or not at all.
+    """
+    along = np.linspace(0, 1, num_frames)
+    turn = (1 if move == "orbit_left" else -1) * np.deg2rad(rng.uniform(40, 360))
+    azimuth = rng.uniform(-0.12, 0.12) + turn * along
+    elevation = np.deg2rad(rng.uniform(3, 25) + rng.uniform(0, 1) * rng.uniform(-3, 20) * along)
+    distance = _DISTANCE * rng.uniform(0.92, 1.12) * np.exp(rng.uniform(-0.12, 0.12) * along)
+    level = -distance * np.cos(elevation)
+    height = _TARGET_HEIGHT + distance * np.sin(elevation)
+    position = np.stack([level * np.sin(azimuth), height, level * np.cos(azimuth)], -1)
+    return look(position, azimuth, -elevation, np.full(num_frames, 1.18))
+
+
+def orbit_features(camera: Camera) -> Array:
+    """Return where `camera` stands around the middle of the stage, relative to its first frame: (F, 6).
+
+    Each row holds sin and cos of the azimuth, growing as the camera goes left, sin and cos of the elevation,
+    the logarithm of the distance, and 1; or six zeros, all rows, if it turns or zooms away from the stage.
+    """
+    offset = camera.position - np.array([0.0, _TARGET_HEIGHT, 0.0], np.float32)
+    distance = np.linalg.norm(offset, axis=-1)
+    aim = -(camera.rotation[:, :, 2] * offset).sum(-1) / distance
+    if (aim < 1 - _AIM_TOLERANCE).any() or np.ptp(camera.focal) > _AIM_TOLERANCE:
+        return np.zeros((len(distance), 6), np.float32)
+    azimuth = np.arctan2(-offset[:, 0], -offset[:, 2])
+    elevation = np.arcsin(offset[:, 1] / distance)
+    azimuth, elevation = azimuth - azimuth[0], elevation - elevation[0]
+    rows = (
+        np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation),
+        np.log(distance / distance[0]), np.ones_like(distance),
+    )  # fmt: skip
+    return np.stack(rows, -1).astype(np.float32)

@@ -1,0 +1,148 @@
+"""What the diffusion members are trained on: collections of scenes, rendered and encoded into the cache.
+
+A collection lives in `scenes/KIND-SIDE-FRAMES` of the cache, its latents in `latents/KIND-SIDE-FRAMES`. Pairs
+for the refiner are encoded at once and live in `pairs/KIND-SIDE-FRAMES`, of the side of their cut-outs.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from backend.training.latents import LatentClips, encode_all, joined, load_frozen, load_latents
+from backend.training.pairs import HeldOutPairs, LatentPairs, held_out_pairs, load_pairs
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Scenes of one kind. share: the part of the time to prepare that rendering them may take."""
+
+    kind: str
+    num_frames: int
+    num_shards: int
+    share: float
+
+    def name(self, side: int) -> str:
+        """Return the folder of its scenes, or of their latents, at `side` pixels."""
+        return f"{self.kind}-{side}-{self.num_frames}"
+
+
+COLLECTIONS = (
+    Collection("picture", num_frames=1, num_shards=200, share=0.1),
+    Collection("view", num_frames=33, num_shards=8, share=0.1),
+    Collection("story", num_frames=129, num_shards=8, share=0.2),
+    Collection("clip", num_frames=33, num_shards=400, share=0.6),
+)
+SIDE = 128
+_PICTURES, _, _, _CLIPS = COLLECTIONS
+_SPARSE, _SPARSE_SIDE = Collection("sparse", num_frames=17, num_shards=60, share=1.0), 64
+_CLIP_LATENTS = 9
+
+
+def clip_scenes(cache: Path) -> Path:
+    """Return the folder of the scenes that plain clips are made of."""
+    return cache / "scenes" / _CLIPS.name(SIDE)
+
+
+def prepare_for_verifier(cache: Path, *, minutes: float) -> tuple[Path, list[Path]]:
+    """Render for `minutes`; return the folder of pictures and those of clips."""
+    pictures, sparse = cache / "scenes" / _PICTURES.name(SIDE), cache / "scenes" / _SPARSE.name(_SPARSE_SIDE)
+    _render(_PICTURES, pictures, SIDE, minutes=0.3 * minutes)
+    _render(_SPARSE, sparse, _SPARSE_SIDE, minutes=0.7 * minutes)
+    return pictures, [sparse, clip_scenes(cache)]
+
+
+@dataclass(frozen=True)
+class PairCollection(Collection):
+    """Cut-outs of one kind. cut_side: their pixels a side; held_out: scenes that are only measured."""
+
+    cut_side: int
+    held_out: int
+
+
+PAIR_COLLECTIONS = {
+    "clip": PairCollection("clip", num_frames=17, num_shards=400, share=0.65, cut_side=256, held_out=8),
+    "long": PairCollection("clip", num_frames=33, num_shards=400, share=0.25, cut_side=128, held_out=4),
+    "picture": PairCollection("picture", num_frames=1, num_shards=400, share=0.1, cut_side=256, held_out=8),
+}
+"""By name. Long clips are as long as those that the refiner is given; they are cut smaller."""
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """Pairs by the name of their collection: those to train on and those only to measure."""
+
+    trained: dict[str, LatentPairs]
+    held_out: dict[str, HeldOutPairs]
+
+
+def prepare_pairs(cache: Path, *, minutes: float, vae_folder: Path, device: torch.device) -> TrainingPairs:
+    """Render and encode pairs for `minutes`; raises FileNotFoundError where a collection is still empty."""
+    trained = {}
+    for name, each in PAIR_COLLECTIONS.items():
+        folder = cache / "pairs" / each.name(each.cut_side)
+        shape = ("--kind", each.kind, "--frames", str(each.num_frames), "--cut", str(each.cut_side))
+        source = ("--vae", str(vae_folder), "--device", str(device), "--shards", str(each.num_shards))
+        _fill("pairs", folder, *shape, *source, minutes=minutes * each.share)
+        trained[name] = load_pairs(folder)
+    vae = load_frozen(vae_folder, device)
+    held_out = {
+        name: held_out_pairs(
+            each.kind, count=each.held_out, num_frames=each.num_frames, cut_side=each.cut_side, vae=vae
+        )
+        for name, each in PAIR_COLLECTIONS.items()
+    }
+    return TrainingPairs(trained, held_out)
+
+
+@dataclass(frozen=True)
+class TrainingLatents:
+    """Clips of nine latents (plain ones first, then views and strided stories), and pictures of one."""
+
+    clips: LatentClips
+    pictures: LatentClips
+
+
+def prepare(cache: Path, *, minutes: float, vae_folder: Path, device: torch.device) -> TrainingLatents:
+    """Render for `minutes`, then encode what is there; raises FileNotFoundError where nothing is."""
+    for collection in COLLECTIONS:
+        folder = cache / "scenes" / collection.name(SIDE)
+        _render(collection, folder, SIDE, minutes=minutes * collection.share)
+    latents = {each.kind: cache / "latents" / each.name(SIDE) for each in COLLECTIONS}
+    for collection in COLLECTIONS:
+        scenes = cache / "scenes" / collection.name(SIDE)
+        encode_all(scenes, latents[collection.kind], vae_folder=vae_folder, device=device)
+    stories = load_latents(latents["story"], source="story", num_latents=_CLIP_LATENTS)
+    plain = [load_latents(latents[kind], source=kind) for kind in ("clip", "view")]
+    return TrainingLatents(joined([*plain, stories]), load_latents(latents["picture"], source="picture"))
+
+
+def _render(collection: Collection, folder: Path, side: int, *, minutes: float) -> None:
+    """Render shards of `collection` into `folder` for at most `minutes`."""
+    shape = ("--side", str(side), "--frames", str(collection.num_frames), "--kind", collection.kind)
+    _fill("scenes", folder, *shape, "--shards", str(collection.num_shards), minutes=minutes)
+
+
+def _fill(module: str, folder: Path, *arguments: str, minutes: float) -> None:
+    """Run `backend.training.module` on `folder` in a second process until it is done or for `minutes`."""
+    with filling(module, folder, *arguments) as process:
+        deadline = time.monotonic() + 60 * minutes
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(1)
+
+
+@contextmanager
+def filling(module: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `backend.training.module` on `folder` in a second process until the block ends."""
+    command = [sys.executable, "-m", f"backend.training.{module}", str(folder), *arguments]
+    process = subprocess.Popen(command)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,93 @@
+"""Does a model see the order of frames? Two small models, one with motion channels and one without.
+
+    python -m backend.training.permutation [--minutes 10] [--cache DIR] [--out DIR]
+
+VideoJAM (arXiv 2502.02492 Sec. 3, Fig. 3): the loss of a video model hardly rises when the frames of its
+clips are shuffled, in the noisy part of sampling; that of a model which also predicts motion does. Both
+models are trained from scratch for as long on the same clips; the second never sees nor predicts motion.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from backend.config import load_settings
+from backend.media.files import replacing
+from backend.training.base import BaseBatch, BaseRecipe, Part
+from backend.training.dataset import TrainingLatents, prepare
+from backend.training.objectives import Drops
+from backend.training.trainer import Plan, train
+
+RESULT = Path(__file__).parent.parent.parent / "assets" / "evaluation" / "permutation.json"
+_SCALE = 3  # the cheapest: most clips in the time there is
+_CLIPS_PER_STEP = 48
+_SIGMAS = tuple(round(0.05 + 0.1 * index, 2) for index in range(10))
+_MODELS = {"joint": Drops(), "appearance_alone": Drops(motion_channels=1.0)}
+
+
+def gap(recipe: BaseRecipe, sigma: float) -> float:
+    """Return by what share the appearance loss on held-out clips rises when their latents are shuffled."""
+    losses = {False: 0.0, True: 0.0}
+    with torch.no_grad():
+        for batch in recipe.held_out_batches(_SCALE):
+            noised = replace(batch, sigmas=torch.full_like(batch.sigmas, sigma))
+            for is_shuffled in losses:
+                appearance, _ = recipe.losses(shuffled(noised) if is_shuffled else noised)
+                losses[is_shuffled] += float(appearance)
+    return losses[True] / losses[False] - 1
+
+
+def shuffled(batch: BaseBatch) -> BaseBatch:
+    """Return `batch` with all latents but the first, a frame of its own kind, in another order."""
+    count = batch.latents.shape[2]
+    order = 1 + torch.randperm(count - 1, generator=torch.Generator().manual_seed(0))
+    order = torch.cat([torch.zeros(1, dtype=torch.long), order])
+
+    def moved(values: Tensor) -> Tensor:
+        return values[:, :, order]
+
+    return replace(batch, latents=moved(batch.latents), weights=moved(batch.weights))
+
+
+def train_both(data: TrainingLatents, *, family: Path, plan: Plan) -> dict[str, list[float]]:
+    """Return the gap at every sigma of each of the two models, trained by `plan`."""
+    gaps = {}
+    for name, drops in _MODELS.items():
+        torch.manual_seed(0)
+        parts = [Part(_SCALE, _CLIPS_PER_STEP)]
+        recipe = BaseRecipe(data, family=family, device=plan.device, parts=parts, drops=drops)
+        with tempfile.TemporaryDirectory() as folder, torch.compiler.set_stance("default"):
+            train(recipe, plan, folder=Path(folder), publish_to=None, resume=False)
+        with torch.compiler.set_stance("force_eager"):
+            gaps[name] = [round(gap(recipe, sigma), 5) for sigma in _SIGMAS]
+    return gaps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="to train each of the two models")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="training data")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    options = parser.parse_args()
+    family = load_settings().weights_dir / "kinora-pocket"
+    cpu = torch.device("cpu")
+    data = prepare(options.cache, minutes=0, vae_folder=family / "vae", device=cpu)
+    plan = Plan(minutes=options.minutes, learning_rate=2e-3, device=cpu)
+    result = {
+        "minutes": options.minutes,
+        "sigmas": _SIGMAS,
+        "gaps": train_both(data, family=family, plan=plan),
+    }
+    with replacing(options.out) as partial:
+        partial.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
