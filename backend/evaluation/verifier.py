@@ -67,7 +67,7 @@ class Verifier(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.heads = nn.ModuleDict(
             {
                 name: _head(34 * _GAZES if name in LOOKS else 512, len(classes))
-                for name, classes in attributes.items()
+                for name, classes in sorted(attributes.items())  # as a saved configuration has them
             }
         )
 
