@@ -15,12 +15,10 @@ export function showFacts(details, take) {
   );
 }
 
-const LEAST_SIMILARITY = 0.9;
-
-/** Say how much of the draft a detailed clip keeps: {text, isLow}. */
-export function faithLine({ facts: { similarity, draft_motion: before, detail_motion: after } }) {
+/** Say how much of the draft a detailed clip keeps, and whether that is less than `least`: {text, isLow}. */
+export function faithLine({ facts: { similarity, draft_motion: before, detail_motion: after } }, least) {
   if (similarity == null) return { text: "", isLow: false };
-  const isLow = similarity < LEAST_SIMILARITY;
+  const isLow = similarity < least;
   const advice = isLow ? " It left the draft: lower Fidelity's slider to keep more of it." : "";
   const text = `Keeps ${Math.round(100 * similarity)} % of the draft · motion ${before.toFixed(1)}, now ${after.toFixed(1)}.`;
   return { text: text + advice, isLow };

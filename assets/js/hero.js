@@ -67,7 +67,7 @@ export function mountHero(element, page) {
     hero.dataset.seed = take.seed ?? "";
     field("seed").textContent = take.seed ?? "not drawn";
     field("moved").textContent = motionLine(take);
-    showFaith(field("kept"), take);
+    showFaith(field("kept"), take, page.detailOptions?.leastSimilarity);
     progress.show(take);
     showFacts(hero.querySelector(".facts"), take);
     if (take.progress?.preview) sprite.show(take.progress.preview);
@@ -90,8 +90,8 @@ function showTake(field, take) {
 }
 
 /** Say how much of its draft a detailed clip keeps, loudly where it is little. */
-function showFaith(line, take) {
-  const { text, isLow } = faithLine(take);
+function showFaith(line, take, least) {
+  const { text, isLow } = faithLine(take, least);
   line.textContent = text;
   line.classList.toggle("warning", isLow);
 }

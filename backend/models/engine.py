@@ -71,11 +71,13 @@ class DetailSpec:
     """How an engine adds detail.
 
     max_frames: of one clip. safe_ranges: field of `DetailRequest` -> least and greatest value that were found
-    to work; outside of it the page warns.
+    to work; outside of it the page warns. least_similarity: SSIM with its draft below which a detailed clip
+    is said to have left it.
     """
 
     max_frames: int
     safe_ranges: dict[str, tuple[float, float]]
+    least_similarity: float = 0.9
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ import numpy as np
 
 from backend.media.motion import measured_motion
 
-LEAST_SIMILARITY = 0.9
-"""SSIM below which a detailed clip is said to have left its draft."""
 _LEAST_WINDOW = 7  # pixels, of the structural similarity
 
 

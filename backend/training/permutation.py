@@ -61,7 +61,7 @@ def train_both(data: TrainingLatents, *, family: Path, plan: Plan) -> dict[str, 
         torch.manual_seed(0)
         parts = [Part(_SCALE, _CLIPS_PER_STEP)]
         recipe = BaseRecipe(data, family=family, device=plan.device, parts=parts, drops=drops)
-        with tempfile.TemporaryDirectory() as folder, torch.compiler.set_stance("default"):
+        with tempfile.TemporaryDirectory() as folder:
             train(recipe, plan, folder=Path(folder), publish_to=None, resume=False)
         with torch.compiler.set_stance("force_eager"):
             gaps[name] = [round(gap(recipe, sigma), 5) for sigma in _SIGMAS]

@@ -148,7 +148,7 @@ def _detail_options(api: Api) -> dict[str, Any] | None:
     if spec is None:
         return None
     defaults = {name: DetailRequest.model_fields[name].default for name in names}
-    return {"safe": spec.safe_ranges, "defaults": defaults}
+    return {"safe": spec.safe_ranges, "defaults": defaults, "leastSimilarity": spec.least_similarity}
 
 
 def _connect_pictures(api: Api, inputs: Inputs) -> None:

@@ -14,6 +14,8 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from backend.models.kinora.blocks import set_to_zero
+
 FRAMES_PER_LATENT = 4
 SPATIAL_FACTOR = 8
 ENCODER_PARTS = ("stem_first", "stem_group", "encoder_quarter", "down", "encoder_eighth", "to_moments")
@@ -30,7 +32,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv_in = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_out = nn.Conv2d(channels, channels, 3, padding=1)
-        _set_to_zero(self.conv_out)
+        set_to_zero(self.conv_out)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv_out(F.silu(self.conv_in(F.silu(x))))
@@ -42,7 +44,7 @@ class CausalTimeMix(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3 * channels, channels, 1)
-        _set_to_zero(self.conv)
+        set_to_zero(self.conv)
 
     def forward(self, x: Tensor, num_latents: int) -> Tensor:
         """x: (B * G, C, H, W) with G = num_latents in order of time."""
@@ -172,11 +174,6 @@ class VideoAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # config
 def _at_once(values: Tensor, *, scale: int = 1) -> int:
     """Return how many latents of a clip (B, C, F, H, W), `scale` times smaller, are worked on at once."""
     return max(1, _PIXELS_AT_ONCE // (values.shape[0] * values.shape[3] * values.shape[4] * scale**2))
-
-
-def _set_to_zero(layer: nn.Module) -> None:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
 
 
 def _last(x: Tensor) -> Tensor:

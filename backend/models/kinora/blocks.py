@@ -48,6 +48,24 @@ def spread(groups: Tensor, num_tokens: int) -> Tensor:
     return groups if count == 1 else groups.repeat_interleave(num_tokens // count, dim=1)
 
 
+def text_bias(mask: Tensor) -> Tensor:
+    """Return what is added to the scores of text (B, 1, 1, L) so that only words in `mask` (B, L) are met."""
+    return torch.where(mask, 0.0, -1e4)[:, None, None, :]
+
+
+def pooled_text(text: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean (B, Dt) of the words of `text` (B, L, Dt) that are in `mask` (B, L)."""
+    weights = mask.unsqueeze(-1).to(text.dtype)
+    return (text * weights).sum(1) / weights.sum(1)
+
+
+def set_to_zero(*layers: nn.Module) -> None:
+    """Set all parameters of `layers` to zero: what they add is then learnt from nothing."""
+    for layer in layers:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
+
+
 class RMSNorm(nn.Module):
     """Root-mean-square norm over the last axis in the dtype of its input, so that bf16 stays fused."""
 
@@ -79,8 +97,7 @@ class Block(nn.Module):
         self.mlp_in = nn.Linear(width, 2 * mlp_width, bias=False)
         self.mlp_out = nn.Linear(mlp_width, width, bias=False)
         self.modulation = nn.Linear(condition_width, 4 * width)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
+        set_to_zero(self.modulation)
 
     def forward(
         self, x: Tensor, condition: Tensor, text: Tensor, text_bias: Tensor, angles: tuple[Tensor, Tensor]

@@ -17,7 +17,7 @@ from torch import Tensor
 from backend.errors import WeightsError
 from backend.models.engine import Conditioning, Layer, Pass
 from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
-from backend.models.kinora.refiner import RefinerTransformer, kept_share
+from backend.models.kinora.refiner import RefinerTransformer, degraded
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.kinora.transformer import SOURCES, Told, VideoTransformer
@@ -207,8 +207,7 @@ class PocketRefiner:
 
     def start(self, latents: Tensor, noise: Tensor) -> Tensor:
         """Return a_k * latents + sqrt(1 - a_k²) * noise (FlashVideo, arXiv 2502.05179 Sec. 3.3)."""
-        kept = kept_share(self._step)
-        return kept * latents + (1 - kept.square()).sqrt() * noise
+        return degraded(latents, noise, step=torch.full((len(latents),), self._step))
 
     @torch.no_grad()
     def velocities(

@@ -21,7 +21,10 @@ from backend.models.kinora.blocks import (
     Block,
     linear_guess,
     mlp,
+    pooled_text,
     rope_angles,
+    set_to_zero,
+    text_bias,
     timestep_embedding,
 )
 from backend.models.kinora.transformer import PATCH_SIZES, PatchScale
@@ -81,9 +84,7 @@ class RefinerTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         )
         self.final_norm = nn.LayerNorm(width, elementwise_affine=False)
         self.final_scale = nn.Linear(condition_width, width)
-        for layer in (self.degradation_mlp[-1], self.length_mlp[-1], self.text_pool, self.final_scale):
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
+        set_to_zero(self.degradation_mlp[-1], self.length_mlp[-1], self.text_pool, self.final_scale)
 
     def forward(
         self,
@@ -108,10 +109,10 @@ class RefinerTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         condition = self._condition(
             timestep, degradation, encoder_hidden_states, encoder_attention_mask, frames
         )
-        text_bias = torch.where(encoder_attention_mask, 0.0, -1e4)[:, None, None, :]
+        bias = text_bias(encoder_attention_mask)
         angles = rope_angles(_grid(frames, height, width, x.device), self.head_width)
         for block in self.blocks:
-            x = block(x, condition, encoder_hidden_states, text_bias, angles)
+            x = block(x, condition, encoder_hidden_states, bias, angles)
         x = self.final_norm(x) * (1 + self.final_scale(condition))
         kept = _DRAFT_LIKENESS * kept_share(degradation.cpu()).to(x.device)
         keep, add = linear_guess(timestep, kept)
@@ -121,13 +122,11 @@ class RefinerTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self, timestep: Tensor, degradation: Tensor, text: Tensor, mask: Tensor, frames: int
     ) -> Tensor:
         """Return the modulation input (B, 1, Dc): time, degradation, length and pooled text."""
-        weights = mask.unsqueeze(-1).to(text.dtype)
-        pooled = (text * weights).sum(1) / weights.sum(1)
         condition = self.time_mlp(timestep_embedding(1000 * timestep))
         condition = condition + self.degradation_mlp(timestep_embedding(degradation))
         length = torch.full_like(timestep, float(frames))
         condition = condition + self.length_mlp(timestep_embedding(10 * length))
-        condition = condition + self.text_pool(self.text_norm(pooled))
+        condition = condition + self.text_pool(self.text_norm(pooled_text(text, mask)))
         return functional.silu(condition).unsqueeze(1)
 
 

@@ -25,7 +25,10 @@ from backend.models.kinora.blocks import (
     Block,
     linear_guess,
     mlp,
+    pooled_text,
+    set_to_zero,
     spread,
+    text_bias,
     timestep_embedding,
 )
 from backend.models.kinora.mel import HOP_LENGTH, SAMPLE_RATE
@@ -80,9 +83,7 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
         self.final_norm = nn.LayerNorm(width, elementwise_affine=False)
         self.final_scale = nn.Linear(condition_width, width)
         self.final = nn.Linear(width, latent_channels * _PATCH_ROWS)
-        for layer in (self.motion_out, self.text_pool, self.video_pool, self.final_scale, self.final):
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
+        set_to_zero(self.motion_out, self.text_pool, self.video_pool, self.final_scale, self.final)
 
     def forward(
         self,
@@ -113,7 +114,7 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
             moved = self.motion_condition(motion, steps, frame_rate=frame_rate)
             condition = condition + (moved if has_video is None else has_video[:, None, None] * moved)
         condition = functional.silu(condition)
-        bias = torch.where(mask, 0.0, -1e4)[:, None, None, :]
+        bias = text_bias(mask)
         angles = _rope_angles(steps, self.num_rows, self.head_width, hidden_states.device)
         x = self._tokens(hidden_states)
         for block in self.blocks:
@@ -146,8 +147,7 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
         self, text: Tensor, mask: Tensor, video: Tensor | None, has_video: Tensor | None, frame_rate: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return keys and values [video ; text] (B, N, Dt), their mask (B, N), what they pool to (B, Dc)."""
-        weights = mask.unsqueeze(-1).to(text.dtype)
-        pooled: Tensor = self.text_pool(self.text_norm((text * weights).sum(1) / weights.sum(1)))
+        pooled: Tensor = self.text_pool(self.text_norm(pooled_text(text, mask)))
         if video is None:
             return text, mask, pooled
         seen = self._video_tokens(video, frame_rate)

@@ -17,6 +17,8 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backend.models.kinora.blocks import text_bias
+
 _WORD = re.compile(r"[^\W_]+")
 _NGRAM_LENGTHS = (3, 4)
 
@@ -83,7 +85,7 @@ class TextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         lengths = torch.tensor([max(1, len(row)) for row in words], device=device)
         mask = torch.arange(int(lengths.max()), device=device) < lengths[:, None]
         x = torch.where(mask.unsqueeze(-1), self._embed(words, mask), 0.0)
-        bias = torch.where(mask, 0.0, -1e4)[:, None, None, :]
+        bias = text_bias(mask)
         for layer in self.layers:
             x = layer(x, bias)
         return self.norm(x), mask

@@ -33,8 +33,11 @@ from backend.models.kinora.blocks import (
     Block,
     linear_guess,
     mlp,
+    pooled_text,
     rope_angles,
+    set_to_zero,
     spread,
+    text_bias,
     timestep_embedding,
 )
 
@@ -85,8 +88,7 @@ class PatchScale(nn.Module):
         self.embed = nn.Linear(values, width)
         self.given = nn.Parameter(torch.zeros(patch_size[0], width))
         self.final = nn.Linear(width, values)
-        nn.init.zeros_(self.final.weight)
-        nn.init.zeros_(self.final.bias)
+        set_to_zero(self.final)
 
     @torch.no_grad()
     def start_from(self, coarser: "PatchScale") -> None:
@@ -159,10 +161,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         )
         self.final_norm = nn.LayerNorm(width, elementwise_affine=False)
         self.final_scale = nn.Linear(condition_width, width)
-        mlps = (self.motion_mlp[-1], self.stride_mlp[-1], self.camera_mlp[-1])
-        for layer in (*mlps, self.source, self.text_pool, self.final_scale):
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
+        set_to_zero(self.motion_mlp[-1], self.stride_mlp[-1], self.camera_mlp[-1], self.source)
+        set_to_zero(self.text_pool, self.final_scale)
 
     def forward(
         self,
@@ -196,10 +196,10 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         condition = (condition + self._of_whole_clip(told)).unsqueeze(1)
         camera = None if told is None else told.camera
         condition = functional.silu(condition + self._seen_from(camera, missing, patch))
-        text_bias = torch.where(encoder_attention_mask, 0.0, -1e4)[:, None, None, :]
+        bias = text_bias(encoder_attention_mask)
         angles = rope_angles(grid, self.head_width)
         for block in self.blocks:
-            x = block(x, condition, encoder_hidden_states, text_bias, angles)
+            x = block(x, condition, encoder_hidden_states, bias, angles)
         x = self.final_norm(x) * (1 + spread(self.final_scale(condition), x.shape[1]))
         residual = patch.from_tokens(x, padded.shape)[:, :, :frames]
         keep, add = linear_guess(timestep)
@@ -207,10 +207,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def _condition(self, timestep: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """Return the part of the modulation input (B, Dc) that is always there: time and pooled text."""
-        weights = mask.unsqueeze(-1).to(text.dtype)
-        pooled = (text * weights).sum(1) / weights.sum(1)
         time: Tensor = self.time_mlp(timestep_embedding(1000 * timestep))
-        return time + self.text_pool(self.text_norm(pooled))
+        return time + self.text_pool(self.text_norm(pooled_text(text, mask)))
 
     def _of_whole_clip(self, told: Told | None) -> Tensor | float:
         """Return what is said of whole clips, (B, Dc): motion score, stride and source; 0 if nothing is."""
