@@ -21,9 +21,9 @@ HEADER = """
     <div><dt><kbd>E</kbd></dt><dd>Reuse all settings of the clip</dd></div>
     <div><dt><kbd>R</kbd></dt><dd>Remix: its settings with a new seed</dd></div>
     <div><dt><kbd>M</kbd></dt><dd>Show or hide the motion layer</dd></div>
-    <div><dt><kbd>A</kbd></dt><dd>Approve the draft for detail</dd></div>
-    <div><dt><kbd>D</kbd></dt><dd>Detail: larger and finer</dd></div>
-    <div><dt><kbd>C</kbd></dt><dd>Compare with the draft</dd></div>
+    <div data-needs="detail"><dt><kbd>A</kbd></dt><dd>Approve the draft for detail</dd></div>
+    <div data-needs="detail"><dt><kbd>D</kbd></dt><dd>Detail: larger and finer</dd></div>
+    <div data-needs="detail"><dt><kbd>C</kbd></dt><dd>Compare with the draft</dd></div>
     <div><dt><kbd>?</kbd></dt><dd>Show this sheet</dd></div>
   </dl>
   <form method="dialog"><button class="secondary">Close</button></form>

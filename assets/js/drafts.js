@@ -14,7 +14,7 @@ export function draftsWith(take, takes) {
     .sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
-/** Fill `sheet` with the finished ones of `drafts`; approve(id) puts one forward for detail. */
+/** Fill `sheet` with the finished ones of `drafts`; approve(id) puts one forward for detail, null where none is. */
 export function showDrafts(sheet, drafts, approve) {
   const finished = drafts.filter((draft) => draft.status === "done");
   const ids = finished.map((draft) => draft.id).join();
@@ -39,10 +39,12 @@ function cell(draft, approve) {
   });
   video.setAttribute("aria-hidden", "true");
   pick.append(video);
+  item.append(pick);
+  if (!approve) return item;
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "secondary", textContent: "Approve" });
   button.title = "Put this draft forward for detail (A)";
   button.addEventListener("click", () => approve(draft.id));
-  item.append(pick, button);
+  item.append(button);
   return item;
 }

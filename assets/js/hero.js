@@ -42,10 +42,11 @@ export function mountHero(element, page) {
   window.addEventListener("kinora:submitted", () => bringIntoView(hero));
   showExamples(hero.querySelector(".examples"), page.examples);
 
-  const approve = async (id) => {
+  const approve = page.detailOptions && (async (id) => {
     await choose(id);
     detail.open(true);
-  };
+  });
+  document.body.toggleAttribute("data-no-detail", !page.detailOptions);
 
   subscribe(({ state, takes, chosen, hero: take }) => {
     showProblems(hero.querySelector(".problems"), state.problems);

@@ -98,3 +98,17 @@ def test_a_file_that_is_no_clip_is_one_sentence(page: Page, tmp_path: Path) -> N
     path.write_text("no clip")
     page.set_input_files("#detail-upload input[type=file]", path)
     expect(page.locator("#notice [role=alert]")).to_contain_text("no.mp4")
+
+
+def test_nothing_is_approved_where_no_engine_adds_detail(page: Page) -> None:
+    buttons = page.evaluate("""async () => {
+      const { showDrafts } = await import("/assets/js/drafts.js");
+      const draft = { id: "a", status: "done", seed: "1", clip: "data:," };
+      const count = (approve) => {
+        const sheet = document.createElement("ol");
+        showDrafts(sheet, [draft], approve);
+        return sheet.querySelectorAll("button.secondary").length;
+      };
+      return [count(() => {}), count(null)];
+    }""")
+    assert buttons == [1, 0]
