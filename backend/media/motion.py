@@ -7,6 +7,10 @@ import numpy as np
 
 _SCORED_SIZE = (576, 320)
 _SCORED_SECONDS = 0.5
+_FEATURE_SIDE = 128
+_FEATURE_CELLS = 4
+MOTION_FEATURES = 3 * _FEATURE_CELLS**2
+"""How many numbers tell of one frame's motion."""
 
 
 def motion_score(flow: np.ndarray, *, frame_rate: float) -> float:
@@ -38,3 +42,35 @@ def optical_flow(frames: np.ndarray) -> np.ndarray:
 def measured_motion(frames: np.ndarray, *, frame_rate: float) -> float:
     """Return the motion score of `frames` (F, H, W, 3) uint8, from their estimated flow."""
     return motion_score(optical_flow(frames), frame_rate=frame_rate)
+
+
+def motion_features(frames: np.ndarray, *, frame_rate: float) -> np.ndarray:
+    """Return what moved where up to each of `frames` (F, H, W, 3) uint8: (F, 48) float32, zeros for the first.
+
+    Rows of a 4 x 4 grid over the picture, each of: mean flow to the right, flow downwards, in short sides of
+    the picture per second, and mean change of brightness per second, where 1 is black to white.
+    """
+    small = _at_feature_size(frames)
+    height, width = small.shape[1:3]
+    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small]).astype(np.float32) / 255
+    moved = optical_flow(small) / min(height, width)  # (F - 1, 2, H, W)
+    changed = np.abs(np.diff(grey, axis=0))[:, None]  # (F - 1, 1, H, W)
+    maps = np.concatenate([moved, changed], axis=1).astype(np.float32)
+    cells = [
+        cv2.resize(each.transpose(1, 2, 0), (_FEATURE_CELLS, _FEATURE_CELLS), interpolation=cv2.INTER_AREA)
+        for each in maps
+    ]
+    features = np.zeros((len(frames), MOTION_FEATURES), np.float32)
+    for row, cell in enumerate(cells, start=1):
+        features[row] = frame_rate * cell.reshape(-1)
+    return features
+
+
+def _at_feature_size(frames: np.ndarray) -> np.ndarray:
+    """Return `frames` with a short side of at most 128 pixels."""
+    height, width = frames.shape[1:3]
+    scale = _FEATURE_SIDE / min(height, width)
+    if scale >= 1:
+        return frames
+    size = (round(width * scale), round(height * scale))
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])

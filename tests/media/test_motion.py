@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from backend.media.motion import measured_motion, motion_score, optical_flow
+from backend.media.motion import (
+    MOTION_FEATURES,
+    measured_motion,
+    motion_features,
+    motion_score,
+    optical_flow,
+)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (128, 224), (224, 128)])
@@ -40,3 +46,25 @@ def test_measured_motion_grows_with_the_speed() -> None:
 
 def test_a_single_frame_does_not_move() -> None:
     assert measured_motion(shifted(1, right=0), frame_rate=16) == 0
+
+
+def test_motion_features_tell_direction_and_speed_in_pictures_per_second() -> None:
+    features = motion_features(shifted(4, right=2), frame_rate=16)
+    cells = features.reshape(4, 4, 4, 3)
+    assert features.shape == (4, MOTION_FEATURES)
+    assert not features[0].any()
+    assert cells[1:, 1:3, 1:3, 0].mean() == pytest.approx(2 / 128 * 16, abs=0.02)
+    assert np.abs(cells[1:, 1:3, 1:3, 1]).mean() < 0.02
+    assert (cells[1:, :, :, 2] > 0).all()
+
+
+def test_motion_features_do_not_depend_on_the_size_of_the_picture() -> None:
+    small = shifted(4, right=2)
+    large = small.repeat(2, axis=1).repeat(2, axis=2)
+    difference = motion_features(large, frame_rate=16) - motion_features(small, frame_rate=16)
+    assert np.abs(difference).max() < 0.02
+
+
+def test_motion_features_of_a_still_clip_and_of_one_frame_are_zero() -> None:
+    assert not motion_features(shifted(3, right=0), frame_rate=16).any()
+    assert motion_features(shifted(1, right=0), frame_rate=16).shape == (1, MOTION_FEATURES)
