@@ -45,7 +45,7 @@ def measured_motion(frames: np.ndarray, *, frame_rate: float) -> float:
 
 
 def motion_features(frames: np.ndarray, *, frame_rate: float) -> np.ndarray:
-    """Return what moved where up to each of `frames` (F, H, W, 3) uint8: (F, 48) float32, zeros for the first.
+    """Return what moved where up to each of `frames` (F, H, W, 3) uint8: (F, 48), zeros for the first.
 
     Rows of a 4 x 4 grid over the picture, each of: mean flow to the right, flow downwards, in short sides of
     the picture per second, and mean change of brightness per second, where 1 is black to white.
