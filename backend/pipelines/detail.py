@@ -2,7 +2,8 @@
 
 FlashVideo's second stage (arXiv 2502.05179 Sec. 3.3 and 3.4): the draft is enlarged as pixels, encoded,
 noised to the degradation step and then refined. Only what the creator asked for is computed: the whole clip,
-or a part of its picture or time as a probe of the look.
+or a part of its picture or time as a probe of the look. What of the enlarged draft no latents can hold is
+added to the decoded pixels again, so that a draft never loses what it already showed.
 """
 
 from dataclasses import dataclass
@@ -112,8 +113,7 @@ def _make(engine: Engine, request: DetailRequest, draft: Draft, hooks: ClipHooks
             start_step=begun.step,
         )
     with phases.phase("decoding", stage="decode"):
-        count = part.frames.stop - part.frames.start
-        frames = engine.decode(result.latents)[:count]
+        frames = _decoded(engine, result.latents, draft, part)
     facts = base_facts(engine, request.seed, frames, frame_rate=draft.frame_rate)
     facts |= {"network_passes": begun.network_passes + result.network_passes}
     facts |= {"stage_seconds": phases.seconds, "motion_measured": measured(frames, draft.frame_rate)}
@@ -122,11 +122,26 @@ def _make(engine: Engine, request: DetailRequest, draft: Draft, hooks: ClipHooks
 
 def _start(engine: Engine, request: DetailRequest, draft: Draft, part: Part) -> Tensor:
     """Return the degraded draft (1, C, F, H, W), appearance alone."""
-    latents = engine.encode(enlarged(draft, part, frame_rule=engine.spec.frame_rule))
-    latents = latents[:, : latents.shape[1] // engine.spec.velocity_parts]
+    latents = _appearance(engine, enlarged(draft, part, frame_rule=engine.spec.frame_rule))
     _, channels, frames, height, width = latents.shape
     noise = initial_noise((channels, frames, height, width), seed=drawn_seed(request.seed))
     return engine.refiner(request.degradation_step).start(latents, noise)
+
+
+def _decoded(engine: Engine, latents: Tensor, draft: Draft, part: Part) -> np.ndarray:
+    """Return the frames (T, h, w, 3) uint8 of `latents`, with what encoding loses of the draft added."""
+    frames = engine.decode(latents)
+    low = enlarged(draft, part, frame_rule=engine.spec.frame_rule)
+    again = engine.decode(_appearance(engine, low))
+    for frame, kept, lossy in zip(frames, low, again, strict=True):  # one by one: large clips fill memory
+        frame[:] = (frame.astype(np.int16) + kept - lossy).clip(0, 255)
+    return frames[: part.frames.stop - part.frames.start]
+
+
+def _appearance(engine: Engine, frames: np.ndarray) -> Tensor:
+    """Return latents (1, C, F, H, W) of `frames` without those of motion."""
+    latents = engine.encode(frames)
+    return latents[:, : latents.shape[1] // engine.spec.velocity_parts]
 
 
 def _compared(frames: np.ndarray, draft: Draft, part: Part) -> dict[str, Any]:

@@ -149,6 +149,7 @@ class RefinerRecipe:
 
         PSNR is that of the enlarged draft, of its decoded latents, of the decoded true latents, which bound
         it, and of refined ones from each measured k; apart for drafts of the autoencoder and scaled pictures.
+        To the last two is added what encoding loses of the draft, as `pipelines.detail` does.
         """
         measures = {
             f"held_out_{name}": float(self.part_loss(self.held_out_batch(name))) for name in self._names
@@ -199,7 +200,7 @@ class RefinerRecipe:
         return (
             self._scores("enlarged", lambda row: held_out.pixels[row].low)
             | self._scores("decoded", lambda row: self._decode(low[row : row + 1]))
-            | self._scores("possible", lambda row: self._decode(high[row : row + 1]))
+            | self._scores("possible", lambda row: self._restored(row, high[row : row + 1]))
         )
 
     def _scores(self, name: str, pixels_of: Callable[[int], Tensor]) -> dict[str, float]:
@@ -211,7 +212,17 @@ class RefinerRecipe:
         return {f"psnr_{name}_{kind}": sum(values) / len(values) for kind, values in scores.items()}
 
     def _refined_pixels(self, row: int, *, step: int) -> Tensor:
-        return self._decode(self.refined(self._data.held_out["clip"].latents, row, step=step))
+        return self._restored(row, self.refined(self._data.held_out["clip"].latents, row, step=step))
+
+    def _restored(self, row: int, latents: Tensor) -> Tensor:
+        """Return pixels of `latents` with what encoding loses of the draft of `row` added again."""
+        return (self._decode(latents) + self._lost[row]).clamp(0, 255).to(torch.uint8)
+
+    @cached_property
+    def _lost(self) -> list[Tensor]:
+        held_out = self._data.held_out["clip"]
+        drafts = zip(held_out.pixels[:_DECODED], held_out.latents.low.float(), strict=False)
+        return [pair.low.to(torch.int16) - self._decode(low[None]) for pair, low in drafts]
 
     @torch.no_grad()
     def _decode(self, latents: Tensor) -> Tensor:

@@ -33,6 +33,14 @@ def test_a_detailed_clip_is_larger_and_says_how_faithful_it_is() -> None:
     assert {"text", "prepare", "sampling", "decode"} == set(clip.facts["stage_seconds"])
 
 
+def test_a_draft_that_is_not_noised_comes_back_as_its_enlargement() -> None:
+    low = enlarged(draft(), part_of(REQUEST, draft()), frame_rule=ENGINE.spec.frame_rule)
+    difference = make_detail(ENGINE, REQUEST, draft()).frames.astype(int) - low
+    assert np.abs(difference).max() <= 1  # rounding
+    lossy = ENGINE.decode(ENGINE.encode(low))
+    assert np.abs(lossy.astype(int) - low).max() > 2
+
+
 def test_the_same_request_gives_the_same_frames_and_another_seed_others() -> None:
     noisy = REQUEST.model_copy(update={"degradation_step": 300})
     first, again = (make_detail(ENGINE, noisy, draft()).frames for _ in range(2))
