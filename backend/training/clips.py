@@ -15,14 +15,16 @@ import torch
 from torch import Tensor
 
 from backend.training.flow_colours import flow_to_rgb
-from backend.training.world.render import render
+from backend.training.world.render import Rendering, render
 from backend.training.world.sampler import sample_scene
+from backend.training.world.scene import Scene
 from backend.training.world.textures import texture_clips
 
 CLIPS_PER_SHARD = 64
 NUM_FRAMES = 9
 SIDE = 128
 FIRST_TRAINING_SEED = 1000
+_WHOLE_SIDES = (SIDE, 4 * SIDE)  # drafts, and what is detailed of them
 _NUM_TEXTURES = 24
 _NUM_FLOWS = 6
 _NUM_HELD_OUT_SCENES = 24
@@ -30,13 +32,16 @@ _HELD_OUT_FRAMES = 33
 
 
 def make_shard(seed: int) -> Tensor:
-    """Return (64, 3, 9, 128, 128) uint8: 34 rendered scenes, the flow of 6 of them, 24 moving textures."""
+    """Return (64, 3, 9, 128, 128) uint8: 34 rendered scenes, the flow of 6 of them, 24 moving textures.
+
+    Half of the scenes whose flow is not shown are cut out of pictures of 512 pixels.
+    """
     rng = np.random.default_rng(seed)
     clips = []
     for index in range(CLIPS_PER_SHARD - _NUM_TEXTURES - _NUM_FLOWS):
         stride = float(rng.choice((1.0, 1.0, 2.0)))
         scene = sample_scene(rng, num_frames=NUM_FRAMES, time_stride=stride)
-        rendering = render(scene, height=SIDE, width=SIDE)
+        rendering = _seen(scene, SIDE if index < _NUM_FLOWS else int(rng.choice(_WHOLE_SIDES)), rng)
         clips.append(rendering.pixels.transpose(0, 1))
         if index < _NUM_FLOWS:
             rgb = flow_to_rgb(rendering.flow)
@@ -46,6 +51,13 @@ def make_shard(seed: int) -> Tensor:
         _NUM_TEXTURES, num_frames=NUM_FRAMES, height=SIDE, width=SIDE, generator=generator
     )
     return torch.cat([torch.stack(clips), textures])
+
+
+def _seen(scene: Scene, side: int, rng: np.random.Generator) -> Rendering:
+    """Return 128 pixels somewhere in a picture of `side` pixels."""
+    top, left = rng.integers(side - SIDE + 1, size=2).tolist()
+    window = (slice(top, top + SIDE), slice(left, left + SIDE))
+    return render(scene, height=side, width=side, window=window)
 
 
 def fill(folder: Path, *, first: int, count: int) -> None:
@@ -69,14 +81,22 @@ def lengthened(clips: Tensor, *, num_frames: int) -> Tensor:
 
 
 def held_out(folder: Path, *, seed: int) -> dict[str, Tensor]:
-    """Return clips of `seed`, below every training seed, by kind; scenes are 33 frames long, the rest 9."""
+    """Return clips of `seed`, below every training seed, by kind; scenes are 33 frames long, the rest 9.
+
+    "close" are cut-outs of scenes of 512 pixels.
+    """
     fill(folder, first=seed, count=1)
     shard = torch.from_numpy(np.load(folder / f"{seed:06d}.npy"))
     rng = np.random.default_rng(seed)
     scenes = [sample_scene(rng, num_frames=_HELD_OUT_FRAMES) for _ in range(_NUM_HELD_OUT_SCENES)]
     rendered = [render(scene, height=SIDE, width=SIDE).pixels.transpose(0, 1) for scene in scenes]
-    flow = shard[1 : 2 * _NUM_FLOWS : 2]
-    return {"scenes": torch.stack(rendered), "flow": flow, "textures": shard[-_NUM_TEXTURES:]}
+    cut = [_seen(sample_scene(rng, num_frames=NUM_FRAMES), _WHOLE_SIDES[1], rng) for _ in scenes]
+    return {
+        "scenes": torch.stack(rendered),
+        "close": torch.stack([each.pixels.transpose(0, 1) for each in cut]),
+        "flow": shard[1 : 2 * _NUM_FLOWS : 2],
+        "textures": shard[-_NUM_TEXTURES:],
+    }
 
 
 def main() -> None:
