@@ -1,18 +1,25 @@
 """Plain Euler steps of a soundtrack transformer, guided by clip and text together (STIV's joint form)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from backend.models.kinora.soundtrack import SoundtrackTransformer
+from backend.models.kinora.mel import SAMPLE_RATE
+from backend.models.kinora.sound_autoencoder import SoundAutoencoder
+from backend.models.kinora.soundtrack import STEP_SECONDS, SoundtrackTransformer
 from backend.models.kinora.text_encoder import TextEncoder
+from backend.models.kinora.vocoder import Vocoder
 
 NUM_STEPS = 25
 GUIDANCE_SCALE = 4.5
 """Both as in MMAudio (arXiv 2412.15322)."""
+_FRAME_RATE = 16
 
 
 @dataclass(frozen=True)
@@ -67,3 +74,40 @@ def sample_sound(
                 velocity = null[0] + guidance_scale * (velocity - null[0])
             x = x + (following - now) * velocity
     return x
+
+
+@dataclass(frozen=True)
+class SoundMembers:
+    """The networks that make sound of a clip."""
+
+    transformer: SoundtrackTransformer
+    text_encoder: TextEncoder
+    vae: SoundAutoencoder
+    vocoder: Vocoder
+
+
+def load_members(family: Path) -> SoundMembers:
+    """Return the published sound members in the folder `family`, in float32 on the CPU."""
+
+    def load(member: Any, name: str) -> Any:
+        return member.from_pretrained(family / name, use_safetensors=True).float().eval()
+
+    return SoundMembers(
+        load(SoundtrackTransformer, "soundtrack"),
+        load(TextEncoder, "text_encoder"),
+        load(SoundAutoencoder, "sound_vae"),
+        load(Vocoder, "vocoder"),
+    )
+
+
+@torch.no_grad()
+def make_sounds(members: SoundMembers, silent: Silent, *, seed: int) -> Tensor:
+    """Return sounds (B, S) at 16 kHz for `silent` clips, as long as they are."""
+    seconds = silent.motion.shape[1] / _FRAME_RATE
+    steps = math.ceil(seconds / STEP_SECONDS - 1e-6)
+    config = members.transformer.config
+    shape = (len(silent.prompts), config["latent_channels"], steps, config["latent_rows"])
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    latents = sample_sound(members.transformer, members.text_encoder, silent, noise=noise)
+    sounds: Tensor = members.vocoder(members.vae.decode(latents))
+    return sounds[:, : round(seconds * SAMPLE_RATE)]

@@ -24,12 +24,14 @@ from backend.training.dataset import (
     filling,
     prepare,
     prepare_for_verifier,
+    prepare_heard,
     prepare_pairs,
     prepare_sounding,
 )
 from backend.training.publish import seal
 from backend.training.refiner import Degradation, RefinerDraws, RefinerRecipe
 from backend.training.sound_autoencoder import SoundAutoencoderRecipe
+from backend.training.sound_verifier import SoundVerifierRecipe
 from backend.training.soundtrack import SoundtrackRecipe
 from backend.training.text import TextRecipe
 from backend.training.trainer import Plan, Recipe, train
@@ -39,10 +41,12 @@ from backend.training.vocoder import VocoderRecipe
 logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).parent.parent.parent
 _LEARNING_RATES = {"vae": 2e-3, "text": 2e-3, "base": 2e-3, "refiner": 2e-3, "verifier": 2e-3}
-_LEARNING_RATES |= {"sound-vae": 2e-3, "vocoder": 1e-3, "soundtrack": 2e-3}
+_LEARNING_RATES |= {"sound-vae": 2e-3, "vocoder": 1e-3, "soundtrack": 2e-3, "sound-verifier": 2e-3}
 _BATCH_SIZES = {"vae": (4,), "text": (128,), "base": (4, 8, 48), "refiner": (2, 4, 8), "verifier": (64,)}
-_BATCH_SIZES |= {"sound-vae": (8,), "vocoder": (12,), "soundtrack": (24,)}
+_BATCH_SIZES |= {"sound-vae": (8,), "vocoder": (12,), "soundtrack": (24,), "sound-verifier": (32,)}
 _VERIFIER = _ROOT / "assets" / "evaluation" / "verifier"
+_SOUND_VERIFIER = _ROOT / "assets" / "evaluation" / "sound_verifier"
+_VERIFIERS = {"verifier": _VERIFIER, "sound-verifier": _SOUND_VERIFIER}
 _CLIP_SHARDS = 64
 
 
@@ -69,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         "sound-vae": _prepare_sound_autoencoder,
         "vocoder": _prepare_vocoder,
         "soundtrack": _prepare_soundtrack,
+        "sound-verifier": _prepare_sound_verifier,
     }[options.member]
     with prepare(options, device) as recipe:
         folder = options.cache / f"{_run_name(options)}-training"
@@ -191,6 +196,17 @@ def _prepare_soundtrack(options: argparse.Namespace, device: torch.device) -> It
 
 
 @contextmanager
+def _prepare_sound_verifier(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
+    """Yield the sound verifier's recipe on sounds that are made by then."""
+    yield SoundVerifierRecipe(
+        prepare_heard(options.cache, minutes=options.prepare_minutes),
+        device=device,
+        batch_size=_batch_sizes(options)[0],
+        published=_SOUND_VERIFIER if options.resume and _SOUND_VERIFIER.exists() else None,
+    )
+
+
+@contextmanager
 def _prepare_verifier(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
     """Yield the verifier's recipe on scenes that are rendered by then."""
     pictures, clips = prepare_for_verifier(options.cache, minutes=options.prepare_minutes)
@@ -251,8 +267,8 @@ def _run_name(options: argparse.Namespace) -> str:
 
 def _target(options: argparse.Namespace, folder: Path) -> Path:
     """Return where the member is published; an ablated refiner stays in the `folder` of its run."""
-    if options.member == "verifier":
-        return _VERIFIER
+    if options.member in _VERIFIERS:
+        return _VERIFIERS[options.member]
     if _run_name(options).startswith("refiner-"):
         return folder
     folders = {"vae": "vae", "text": "text_encoder", "sound-vae": "sound_vae", "vocoder": "vocoder"}

@@ -18,7 +18,7 @@ import torch
 
 from backend.training.latents import LatentClips, encode_all, joined, load_frozen, load_latents
 from backend.training.pairs import HeldOutPairs, LatentPairs, held_out_pairs, load_pairs
-from backend.training.sounding import SoundingClips, load_sounding
+from backend.training.sounding import HeardSounds, SoundingClips, load_heard, load_sounding
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,21 @@ def prepare_sounding(cache: Path, *, minutes: float, vae_folder: Path, device: t
 
     Raises FileNotFoundError where there are no clips with sound by then.
     """
-    scenes, name = clip_scenes(cache), _CLIPS.name(SIDE)
+    sounds, latents = _synthesise(cache, minutes=minutes), cache / "latents" / _CLIPS.name(SIDE)
+    encode_all(clip_scenes(cache), latents, vae_folder=vae_folder, device=device)
+    return load_sounding(latents, sounds)
+
+
+def prepare_heard(cache: Path, *, minutes: float) -> HeardSounds:
+    """Return sounds of plain clips, after at most `minutes`; FileNotFoundError where there are none."""
+    return load_heard(_synthesise(cache, minutes=minutes))
+
+
+def _synthesise(cache: Path, *, minutes: float) -> Path:
+    """Render plain clips and make their sound for at most `minutes`; return the folder of the sounds."""
+    scenes, sounds = clip_scenes(cache), cache / "sounds" / _CLIPS.name(SIDE)
     _render(_CLIPS, scenes, SIDE, minutes=_CLIPS.share * minutes)
-    sounds, latents, parts = cache / "sounds" / name, cache / "latents" / name, os.cpu_count() or 1
+    parts = os.cpu_count() or 1
     deadline = time.monotonic() + 60 * minutes * (1 - _CLIPS.share)
     with ExitStack() as running:
         shares = (("--part", str(part), str(parts)) for part in range(parts))
@@ -141,8 +153,7 @@ def prepare_sounding(cache: Path, *, minutes: float, vae_folder: Path, device: t
         ]
         while time.monotonic() < deadline and any(process.poll() is None for process in processes):
             time.sleep(1)
-    encode_all(scenes, latents, vae_folder=vae_folder, device=device)
-    return load_sounding(latents, sounds)
+    return sounds
 
 
 def _render(collection: Collection, folder: Path, side: int, *, minutes: float) -> None:

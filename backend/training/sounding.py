@@ -52,6 +52,14 @@ class SoundingClips:
         return len(self.attributes)
 
 
+@dataclass(frozen=True)
+class HeardSounds:
+    """mels (N, T, 64) float16 of sounds and what is heard in each: those of a shard, then its dubs."""
+
+    mels: Tensor
+    heard: list[Heard]
+
+
 def mels_of(sound: np.ndarray) -> Tensor:
     """Return normalised log-mels (T, 64) of `sound` (S,) at 16 kHz; T is the multiple of 4 that covers it.
 
@@ -97,14 +105,28 @@ def load_sounding(latents: Path, sounds: Path) -> SoundingClips:
     return joined([_load(path, sounds / path.name) for path in paths if (sounds / path.name).exists()])
 
 
+def load_heard(sounds: Path) -> HeardSounds:
+    """Return all sounds of the folder `sounds`, true and dubbed; FileNotFoundError where there are none."""
+    paths = sorted(sounds.glob("*.npz"))
+    if not paths:
+        raise FileNotFoundError(f"No sounds in {sounds}; prepare them first.")
+    mels, heard = [], []
+    for path in paths:
+        with np.load(path) as data:
+            mels += [torch.from_numpy(data[name]) for name in ("mels", "dubbed_mels")]
+            heard += [row for name in ("heard", "dubbed_heard") for row in _from_json(data[name])]
+    return HeardSounds(torch.cat(mels), heard)
+
+
 def joined(parts: Sequence[SoundingClips]) -> SoundingClips:
     """Return `parts`, of clips of one length, as one."""
-    tensors = ("video", "motion", "mels", "dubbed_mels")
     lists = ("heard", "dubbed_heard", "attributes")
-    return SoundingClips(
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in tensors},
-        **{name: [row for part in parts for row in getattr(part, name)] for name in lists},
-    )
+    joined_up: dict[str, Any] = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name in ("video", "motion", "mels", "dubbed_mels")
+    }
+    joined_up |= {name: [row for part in parts for row in getattr(part, name)] for name in lists}
+    return SoundingClips(**joined_up)
 
 
 def fill(scenes: Path, sounds: Path, *, part: int = 0, num_parts: int = 1) -> None:
@@ -117,13 +139,16 @@ def fill(scenes: Path, sounds: Path, *, part: int = 0, num_parts: int = 1) -> No
 
 
 def _load(latents: Path, sounds: Path) -> SoundingClips:
-    with np.load(latents) as data:
-        video = torch.from_numpy(data["appearance"])
-        attributes = [attributes_from(row) for row in json.loads(str(data["attributes"]))]
-    with np.load(sounds) as data:
-        tensors = {name: torch.from_numpy(data[name]) for name in ("motion", "mels", "dubbed_mels")}
-        lists = {name: _from_json(data[name]) for name in ("heard", "dubbed_heard")}
-    return SoundingClips(video=video, attributes=attributes, **tensors, **lists)
+    with np.load(latents) as seen, np.load(sounds) as heard:
+        return SoundingClips(
+            video=torch.from_numpy(seen["appearance"]),
+            motion=torch.from_numpy(heard["motion"]),
+            mels=torch.from_numpy(heard["mels"]),
+            dubbed_mels=torch.from_numpy(heard["dubbed_mels"]),
+            heard=_from_json(heard["heard"]),
+            dubbed_heard=_from_json(heard["dubbed_heard"]),
+            attributes=[attributes_from(row) for row in json.loads(str(seen["attributes"]))],
+        )
 
 
 def _sounds(scenes: Sequence[Scene], rng: np.random.Generator) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from backend.evaluation.onsets import NO_ONSETS, agreement, onsets
 from backend.evaluation.sound_sampler import Silent, sample_sound
@@ -112,7 +112,8 @@ class SoundtrackRecipe:
         if is_continued:
             model = load_published(SoundtrackTransformer, family / "soundtrack")
         transformer = model or SoundtrackTransformer()
-        self.model: SoundtrackTransformer = transformer.to(device)
+        self.model = transformer
+        nn.Module.to(self.model, device)  # torch's own, since diffusers' is not typed
         for block in transformer.blocks if compile_network else ():
             block.compile(dynamic=False)
         self._text_encoder = load_published(TextEncoder, family / "text_encoder").to(device).eval()
