@@ -68,7 +68,7 @@ DETAIL: Options = (
     | _DEVICE
 )
 TRAIN: Options = {
-    "MEMBER": "vae, text, base, refiner, sound-vae, vocoder or verifier",
+    "MEMBER": "vae, text, base, refiner, sound-vae, vocoder, soundtrack, verifier or sound-verifier",
     "--minutes N": "how long to train",
     "--resume": "go on from the last checkpoint",
 } | _DEVICE

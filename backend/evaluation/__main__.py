@@ -18,6 +18,10 @@ from backend.evaluation.cases import held_out_cases, true_clips
 from backend.evaluation.faithfulness import faithfulness
 from backend.evaluation.finding import Finding
 from backend.evaluation.report import Section, write_report
+from backend.evaluation.sound import all_of_sound
+from backend.evaluation.sound_cases import sounding_scenes
+from backend.evaluation.sound_sampler import load_members
+from backend.evaluation.sound_verifier import SoundVerifier
 from backend.evaluation.verifier import Verifier
 from backend.models.engine import Engine
 from backend.models.registry import load_engine
@@ -41,9 +45,10 @@ class Amount:
     scenes: int
     few: int
     motion_prompts: int
+    sounds: int
 
 
-FULL, QUICK = Amount(prompts=200, scenes=100, few=24, motion_prompts=4), Amount(3, 2, 1, 1)
+FULL, QUICK = Amount(prompts=200, scenes=100, few=24, motion_prompts=4, sounds=32), Amount(3, 2, 1, 1, 2)
 
 
 def evaluate(
@@ -85,6 +90,15 @@ def evaluate(
     return sections
 
 
+def evaluate_sound(engine: Engine, family: Path, amount: Amount) -> Section:
+    """Return the section on the sound members in the folder `family`."""
+    started = time.perf_counter()
+    verifier = SoundVerifier.from_pretrained(_ASSETS / "sound_verifier", use_safetensors=True).float().eval()
+    scenes = {kind: sounding_scenes(kind, amount.sounds) for kind in ("striking", "lasting", "still")}
+    findings = all_of_sound(load_members(family), verifier, scenes, engine.encode)
+    return Section("Sound (Lumina-V2A)", findings, seconds=time.perf_counter() - started)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the report that `arguments` ask for and return the exit code."""
     parser = argparse.ArgumentParser(
@@ -103,15 +117,20 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    weights, amount = load_settings().weights_dir, QUICK if options.quick else FULL
     try:
-        engine = load_engine("kinora-pocket", weights_dir=load_settings().weights_dir, device=options.device)
+        engine = load_engine("kinora-pocket", weights_dir=weights, device=options.device)
     except StudioError as exc:
         print(exc, file=sys.stderr)
         return 1
     verifier = Verifier.from_pretrained(_ASSETS / "verifier", use_safetensors=True).float().eval()
-    sections = evaluate(
-        engine, verifier, QUICK if options.quick else FULL, tell=lambda line: print(line, file=sys.stderr)
-    )
+    sections = evaluate(engine, verifier, amount, tell=lambda line: print(line, file=sys.stderr))
+    family = weights / engine.spec.folder
+    if (family / "soundtrack").exists() and (_ASSETS / "sound_verifier").exists():
+        print("Sound (Lumina-V2A)", file=sys.stderr)
+        sections.append(evaluate_sound(engine, family, amount))
+    else:
+        print("Sound is not measured: train soundtrack and sound-verifier first.", file=sys.stderr)
     command = "python launcher.py evaluate" + (" --quick" if options.quick else "")
     path = write_report(options.out, sections, engine=engine, command=command)
     print(path)

@@ -3,7 +3,7 @@
 The autoencoder (vae) and the text encoder come first; the base model and the refiner are trained on what they
 give. Training data is rendered into the cache by a second process; `--prepare-minutes` waits for that before
 the member starts. The sound autoencoder (sound-vae) and the vocoder need nothing: their sounds are made as
-they train.
+they train. The soundtrack comes last: it is trained on clips of the vae and sounds of the sound-vae.
 """
 
 import argparse
@@ -19,10 +19,20 @@ import torch
 from backend.models.kinora.refiner import NUM_DEGRADATION_STEPS
 from backend.training.autoencoder import AutoencoderRecipe
 from backend.training.base import BaseRecipe, parts_of
-from backend.training.dataset import clip_scenes, filling, prepare, prepare_for_verifier, prepare_pairs
+from backend.training.dataset import (
+    clip_scenes,
+    filling,
+    prepare,
+    prepare_for_verifier,
+    prepare_heard,
+    prepare_pairs,
+    prepare_sounding,
+)
 from backend.training.publish import seal
 from backend.training.refiner import Degradation, RefinerDraws, RefinerRecipe
 from backend.training.sound_autoencoder import SoundAutoencoderRecipe
+from backend.training.sound_verifier import SoundVerifierRecipe
+from backend.training.soundtrack import SoundtrackRecipe
 from backend.training.text import TextRecipe
 from backend.training.trainer import Plan, Recipe, train
 from backend.training.verifier import VerifierRecipe
@@ -31,10 +41,12 @@ from backend.training.vocoder import VocoderRecipe
 logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).parent.parent.parent
 _LEARNING_RATES = {"vae": 2e-3, "text": 2e-3, "base": 2e-3, "refiner": 2e-3, "verifier": 2e-3}
-_LEARNING_RATES |= {"sound-vae": 2e-3, "vocoder": 1e-3}
+_LEARNING_RATES |= {"sound-vae": 2e-3, "vocoder": 1e-3, "soundtrack": 2e-3, "sound-verifier": 2e-3}
 _BATCH_SIZES = {"vae": (4,), "text": (128,), "base": (4, 8, 48), "refiner": (2, 4, 8), "verifier": (64,)}
-_BATCH_SIZES |= {"sound-vae": (8,), "vocoder": (12,)}
+_BATCH_SIZES |= {"sound-vae": (8,), "vocoder": (12,), "soundtrack": (24,), "sound-verifier": (32,)}
 _VERIFIER = _ROOT / "assets" / "evaluation" / "verifier"
+_SOUND_VERIFIER = _ROOT / "assets" / "evaluation" / "sound_verifier"
+_VERIFIERS = {"verifier": _VERIFIER, "sound-verifier": _SOUND_VERIFIER}
 _CLIP_SHARDS = 64
 
 
@@ -60,6 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
         "verifier": _prepare_verifier,
         "sound-vae": _prepare_sound_autoencoder,
         "vocoder": _prepare_vocoder,
+        "soundtrack": _prepare_soundtrack,
+        "sound-verifier": _prepare_sound_verifier,
     }[options.member]
     with prepare(options, device) as recipe:
         folder = options.cache / f"{_run_name(options)}-training"
@@ -95,13 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--pictures", type=int, default=0, help="base: still pictures per step")
     parser.add_argument(
-        "--prepare-minutes", type=float, default=10.0, help="base, refiner, verifier: time to render first"
+        "--prepare-minutes", type=float, default=10.0, help="time to make training data first"
     )
     parser.add_argument("--shards", type=int, help="vae: shards of 64 clips to render for training")
     parser.add_argument(
         "--keep-latents", action="store_true", help="vae: train only the decoder of the published weights"
     )
-    parser.add_argument("--no-compile", action="store_true", help="base, refiner: run without torch.compile")
+    parser.add_argument("--no-compile", action="store_true", help="run without torch.compile")
     parser.add_argument("--cache", type=Path, default=_ROOT / ".cache", help="training data and checkpoints")
     parser.add_argument("--out", type=Path, default=_ROOT / "assets" / "weights" / "kinora-pocket")
     _add_refiner_options(parser)
@@ -161,6 +175,35 @@ def _prepare_vocoder(options: argparse.Namespace, device: torch.device) -> Itera
     """Yield the vocoder's recipe; sounds need no preparation."""
     published = _published(options, "vocoder")
     yield VocoderRecipe(device=device, batch_size=_batch_sizes(options)[0], published=published)
+
+
+@contextmanager
+def _prepare_soundtrack(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
+    """Yield the soundtrack's recipe on all clips that are encoded and have their sound by then."""
+    vae_folder = options.out / "vae"
+    clips = prepare_sounding(
+        options.cache, minutes=options.prepare_minutes, vae_folder=vae_folder, device=device
+    )
+    logger.info("%d clips with sound", len(clips))
+    yield SoundtrackRecipe(
+        clips,
+        family=options.out,
+        device=device,
+        batch_size=_batch_sizes(options)[0],
+        compile_network=not options.no_compile,
+        is_continued=_published(options, "soundtrack") is not None,
+    )
+
+
+@contextmanager
+def _prepare_sound_verifier(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
+    """Yield the sound verifier's recipe on sounds that are made by then."""
+    yield SoundVerifierRecipe(
+        prepare_heard(options.cache, minutes=options.prepare_minutes),
+        device=device,
+        batch_size=_batch_sizes(options)[0],
+        published=_SOUND_VERIFIER if options.resume and _SOUND_VERIFIER.exists() else None,
+    )
 
 
 @contextmanager
@@ -224,8 +267,8 @@ def _run_name(options: argparse.Namespace) -> str:
 
 def _target(options: argparse.Namespace, folder: Path) -> Path:
     """Return where the member is published; an ablated refiner stays in the `folder` of its run."""
-    if options.member == "verifier":
-        return _VERIFIER
+    if options.member in _VERIFIERS:
+        return _VERIFIERS[options.member]
     if _run_name(options).startswith("refiner-"):
         return folder
     folders = {"vae": "vae", "text": "text_encoder", "sound-vae": "sound_vae", "vocoder": "vocoder"}

@@ -1,14 +1,16 @@
 """What the diffusion members are trained on: collections of scenes, rendered and encoded into the cache.
 
 A collection lives in `scenes/KIND-SIDE-FRAMES` of the cache, its latents in `latents/KIND-SIDE-FRAMES`. Pairs
-for the refiner are encoded at once and live in `pairs/KIND-SIDE-FRAMES`, of the side of their cut-outs.
+for the refiner are encoded at once and live in `pairs/KIND-SIDE-FRAMES`, of the side of their cut-outs. Sound
+and motion of plain clips live in `sounds/KIND-SIDE-FRAMES`.
 """
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import torch
 
 from backend.training.latents import LatentClips, encode_all, joined, load_frozen, load_latents
 from backend.training.pairs import HeldOutPairs, LatentPairs, held_out_pairs, load_pairs
+from backend.training.sounding import HeardSounds, SoundingClips, load_heard, load_sounding
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,37 @@ def prepare(cache: Path, *, minutes: float, vae_folder: Path, device: torch.devi
     stories = load_latents(latents["story"], source="story", num_latents=_CLIP_LATENTS)
     plain = [load_latents(latents[kind], source=kind) for kind in ("clip", "view")]
     return TrainingLatents(joined([*plain, stories]), load_latents(latents["picture"], source="picture"))
+
+
+def prepare_sounding(cache: Path, *, minutes: float, vae_folder: Path, device: torch.device) -> SoundingClips:
+    """Return plain clips with their sound, after at most `minutes` of rendering and synthesis on all cores.
+
+    Raises FileNotFoundError where there are no clips with sound by then.
+    """
+    sounds, latents = _synthesise(cache, minutes=minutes), cache / "latents" / _CLIPS.name(SIDE)
+    encode_all(clip_scenes(cache), latents, vae_folder=vae_folder, device=device)
+    return load_sounding(latents, sounds)
+
+
+def prepare_heard(cache: Path, *, minutes: float) -> HeardSounds:
+    """Return sounds of plain clips, after at most `minutes`; FileNotFoundError where there are none."""
+    return load_heard(_synthesise(cache, minutes=minutes))
+
+
+def _synthesise(cache: Path, *, minutes: float) -> Path:
+    """Render plain clips and make their sound for at most `minutes`; return the folder of the sounds."""
+    scenes, sounds = clip_scenes(cache), cache / "sounds" / _CLIPS.name(SIDE)
+    _render(_CLIPS, scenes, SIDE, minutes=_CLIPS.share * minutes)
+    parts = os.cpu_count() or 1
+    deadline = time.monotonic() + 60 * minutes * (1 - _CLIPS.share)
+    with ExitStack() as running:
+        shares = (("--part", str(part), str(parts)) for part in range(parts))
+        processes = [
+            running.enter_context(filling("sounding", scenes, str(sounds), *share)) for share in shares
+        ]
+        while time.monotonic() < deadline and any(process.poll() is None for process in processes):
+            time.sleep(1)
+    return sounds
 
 
 def _render(collection: Collection, folder: Path, side: int, *, minutes: float) -> None:

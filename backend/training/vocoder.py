@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from backend.evaluation.spectra import griffin_lim, spectral_distance
 from backend.models.kinora.mel import HOP_LENGTH, log_mel
 from backend.models.kinora.vocoder import Vocoder
 from backend.training.publish import load_published, save_half
 from backend.training.sounds import SOUND_KINDS, held_out_sounds, sound_batches
-from backend.training.spectra import griffin_lim, spectral_distance
 
 _TRAINED_FRAMES = 80
 _MEASURED_FRAMES = 200

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from backend.evaluation.spectra import griffin_lim, spectral_distance
 from backend.models.kinora.mel import log_mel
 from backend.models.kinora.sound_autoencoder import SoundAutoencoder
 from backend.models.kinora.vocoder import Vocoder
@@ -17,7 +18,6 @@ from backend.training.optimizers import build_optimizers
 from backend.training.publish import load_published
 from backend.training.sound_autoencoder import SoundAutoencoderRecipe
 from backend.training.sounds import SOUND_KINDS, held_out_sounds, sound_batches
-from backend.training.spectra import griffin_lim, spectral_distance
 from backend.training.trainer import Recipe
 from backend.training.vocoder import VocoderRecipe
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.training.world import words
 from backend.training.world.scene import ObjectWords
+from backend.training.world.sound_captions import DENIALS, JOINTS
 from backend.training.world.words import Phrasings, bare_place, participle, present, with_article
 
 TYPO_RATE = 0.02
@@ -158,6 +159,8 @@ TEMPLATES = (
     *CAMERA_LAST,
     *SOUND_LAST,
     *NEGATIVE_JOINTS,
+    *JOINTS,
+    *DENIALS,
 )
 
 
@@ -174,17 +177,28 @@ class CaptionAttributes:
     camera: str
 
 
-def caption(attributes: CaptionAttributes, *, rng: random.Random, typo_rate: float = TYPO_RATE) -> str:
+def caption(
+    attributes: CaptionAttributes,
+    *,
+    rng: random.Random,
+    typo_rate: float = TYPO_RATE,
+    sound: str | None = None,
+) -> str:
     """A caption of the scene in a random grammar; attributes it leaves out are simply not said.
 
-    `typo_rate` is the share of words with one wrong letter.
+    `typo_rate` is the share of words with one wrong letter. `sound` is said to be heard, nothing where it is
+    empty; without it, some captions tell what the scene sounds like.
     """
     is_short = rng.random() < SHORT_SHARE
     slots = _slots(attributes, rng, is_short=is_short)
     text = _short(attributes, slots, rng) if is_short else _long(attributes, slots, rng)
-    if rng.random() < SOUND_SHARE:
+    if sound is None:
+        sounds = _sounds(attributes) if rng.random() < SOUND_SHARE else []
+    else:
+        sounds = [sound] if sound else []
+    if sounds:
         sounding = rng.choice(SOUND_LAST if text.count(".") < 2 else SOUND_LAST[:-1])
-        text = sounding.format(text=text, sound=rng.choice(_sounds(attributes)))
+        text = sounding.format(text=text, sound=rng.choice(sounds))
     return _typeset(_misspell(_tidy(text), rng, typo_rate), rng)
 
 

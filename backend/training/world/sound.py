@@ -59,10 +59,11 @@ def ambience(place: str, tape: Tape) -> Wave:
 
 def voices(scene: Scene) -> tuple[str, ...]:
     """Return the voices that are heard in `scene`, each once, in the order of its events."""
-    return tuple(dict.fromkeys(_voice(event, scene) for event in scene.events))
+    return tuple(dict.fromkeys(voice_in(scene, event) for event in scene.events))
 
 
-def _voice(event: Event, scene: Scene) -> str:
+def voice_in(scene: Scene, event: Event) -> str:
+    """Return the voice of `event`, which is one of `scene`."""
     return voice_of(event, motion=scene.cast[0].motion, relation=scene.relation)
 
 
@@ -74,20 +75,27 @@ def _heard(event: Event, scene: Scene, motion: _Motion, tape: Tape) -> Wave:
             event.kind, event.time_seconds, tape.duration - event.time_seconds, event.strength, event.pitch
         )
     surface = scene.cast[-1 if scene.relation == "collides" else 0].surface
-    return sounding(_voice(event, scene), Hearing(tape, event, motion.speed, motion.turning, surface))
+    return sounding(voice_in(scene, event), Hearing(tape, event, motion.speed, motion.turning, surface))
 
 
 def _motion(scene: Scene, tape: Tape) -> _Motion:
     cast = scene.bodies[: len(scene.cast)]
     frames = np.arange(scene.num_frames) / scene.frame_rate
     middles = frames[:-1] + 0.5 / scene.frame_rate
-    steps = np.max([_steps(body) for body in cast], axis=0) * scene.frame_rate
-    angles = np.max([_angles(body) for body in cast], axis=0) * scene.frame_rate
+    speeds, turning = paces(scene)
     distance = np.linalg.norm(cast[0].centre - scene.camera.position, axis=-1)
     loudness = np.clip((_NEAR / distance.clip(1e-3)) ** _DISTANCE_POWER, *_LOUDNESS_RANGE)
     return _Motion(
-        _between(middles, steps, tape), _between(middles, angles, tape), _between(frames, loudness, tape)
+        _between(middles, speeds, tape), _between(middles, turning, tape), _between(frames, loudness, tape)
     )
+
+
+def paces(scene: Scene) -> tuple[Series, Series]:
+    """Return, from frame to frame (F - 1,), speed and turning of the fastest of the cast (see `Hearing`)."""
+    cast = scene.bodies[: len(scene.cast)]
+    steps = np.max([_steps(body) for body in cast], axis=0) * scene.frame_rate
+    angles = np.max([_angles(body) for body in cast], axis=0) * scene.frame_rate
+    return steps, angles
 
 
 def _between(times: Series, values: Series, tape: Tape) -> Wave:

@@ -156,10 +156,11 @@ VOICES: dict[str, Callable[[Hearing], Wave]] = {
     "rattle": _rattle,
     "slide": _slide,
 }
-_BLOWS = frozenset({"impact", "knock"})
+BLOWS = frozenset({"impact", "knock"})
+"""Voices of events that take no time."""
 
 
 def sounding(voice: str, hearing: Hearing) -> Wave:
     """Return the sound (S,) of `voice`; but for blows, within the event's time and by its strength."""
     wave = VOICES[voice](hearing)
-    return wave if voice in _BLOWS else wave * hearing.window * (0.3 + hearing.event.strength)
+    return wave if voice in BLOWS else wave * hearing.window * (0.3 + hearing.event.strength)

@@ -270,6 +270,30 @@ PLACE_SOUNDS: Phrasings = {
     "forest": ("rustling leaves", "birds and leaves", "forest birds", "wind in the trees"),
 }
 
+VOICE_SOUNDS: Phrasings = {
+    "impact": ("thuds", "soft thuds", "dull thumps", "a thud", "thumping", "loud thuds"),
+    "knock": ("a sharp knock", "knocks", "a loud clack", "knocking", "sharp knocks"),
+    "roll": ("rolling", "a low rumble", "rumbling", "a rolling sound", "soft rumbling"),
+    "hum": ("humming", "a soft hum", "a low hum", "quiet humming"),
+    "spin": ("whirring", "a soft whir", "a whirring sound", "quiet whirring"),
+    "glide_up": ("a rising tone", "a rising whistle", "a tone going up", "a climbing note"),
+    "glide_down": ("a falling tone", "a falling whistle", "a tone going down", "a sinking note"),
+    "swing": ("creaking", "soft creaks", "a creaking sound", "slow creaking"),
+    "rattle": ("rattling", "a soft rattle", "a rattling sound", "quiet rattling"),
+    "slide": ("scraping", "a soft scrape", "gentle scraping", "a sliding sound", "a faint hiss"),
+}
+
+AMBIENCE_SOUNDS: Phrasings = {
+    "meadow": ("birds", "birdsong", "birds singing", "chirping birds"),
+    "desert": ("dry wind", "wind over sand", "a hot wind", "soft wind"),
+    "snow": ("cold wind", "a winter wind", "icy wind", "soft icy wind"),
+    "beach": ("surf", "waves on the shore", "gentle waves", "breaking waves"),
+    "night": ("crickets", "crickets chirping", "night insects", "chirping crickets"),
+    "studio": ("a quiet room", "room tone", "silence", "studio silence"),
+    "sea": ("lapping water", "water lapping", "splashing waves", "open water"),
+    "forest": ("rustling leaves", "rustling", "birds and leaves", "wind in the trees"),
+}
+
 COLLISION_SOUNDS = ("a sharp knock", "a loud clack", "a knock as they hit", "a crash")
 
 TABLES: tuple[Phrasings, ...] = (
@@ -285,6 +309,8 @@ TABLES: tuple[Phrasings, ...] = (
     RELATIONS,
     MOTION_SOUNDS,
     PLACE_SOUNDS,
+    VOICE_SOUNDS,
+    AMBIENCE_SOUNDS,
     {"collision": COLLISION_SOUNDS},
 )
 
