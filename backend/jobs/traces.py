@@ -1,10 +1,14 @@
 """Traces: the files that only an unfinished job needs: its checkpoint and its previews. Torch-free."""
 
+import logging
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from backend.config import Settings
+from backend.media.files import PARTIAL_SUFFIX
+
+_log = logging.getLogger(__name__)
 
 
 def checkpoint_path(settings: Settings, job_id: str) -> Path:
@@ -19,8 +23,21 @@ def previews_dir(settings: Settings, job_id: str) -> Path:
 
 def remove(settings: Settings, job_id: str) -> None:
     """Remove the traces of one job."""
-    checkpoint_path(settings, job_id).unlink(missing_ok=True)
+    _unlink(checkpoint_path(settings, job_id))
     shutil.rmtree(previews_dir(settings, job_id), ignore_errors=True)
+
+
+def settle(settings: Settings, job_id: str, *, status: str) -> None:
+    """Remove what a job that no worker has now does not need in that `status`.
+
+    Half-written files never are needed, whole ones only where it is done, and traces while it waits.
+    """
+    names = [f".{job_id}*{PARTIAL_SUFFIX}", *([] if status == "done" else [f"{job_id}*"])]
+    for name in names:
+        for output in settings.outputs_dir.glob(f"*/{name}"):
+            _unlink(output)
+    if status != "queued":
+        remove(settings, job_id)
 
 
 def remove_stale(settings: Settings, *, live: Collection[str]) -> None:
@@ -29,4 +46,12 @@ def remove_stale(settings: Settings, *, live: Collection[str]) -> None:
         if trace.stem not in live:
             remove(settings, trace.stem)
     for partial in [*settings.outputs_dir.glob("*/.*.partial"), *settings.checkpoints_dir.glob(".*.partial")]:
-        partial.unlink(missing_ok=True)
+        _unlink(partial)
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file where it is and can be removed: one that stays is no reason to end a job."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        _log.warning("%s cannot be removed: %s", path.name, exc.strerror)

@@ -17,6 +17,8 @@ from backend.pipelines.clip import ClipHooks, LatentCheckpoint
 from backend.pipelines.denoise import StepReport
 from backend.pipelines.plan import OVERHEAD_SHARE
 
+CHECKPOINT_SHARE = 0.02  # of the time between two
+
 
 @dataclass(frozen=True)
 class RunContext:
@@ -24,6 +26,7 @@ class RunContext:
 
     load_engine: name -> loaded engine, kept warm between jobs. report: sends progress.
     is_canceled: cheap to ask, at every step. speed: of the engine loaded last, where it was measured.
+    is_suspended: whether the job will be canceled at this step only to go on from its checkpoint later.
     """
 
     run: Run
@@ -32,6 +35,8 @@ class RunContext:
     report: Callable[[ProgressReport], None]
     is_canceled: Callable[[], bool]
     speed: Callable[[], Speed | None] = lambda: None
+    is_suspended: Callable[[], bool] = lambda: False
+    checkpoint_every_steps: int = 4
     checkpoint_every_seconds: float = 3.0
 
 
@@ -69,7 +74,8 @@ class ClipWatch:
         self._has_motion = has_motion
         self._first_step = first_step
         self._extras = Allowance(OVERHEAD_SHARE)
-        self._checkpoint_at = self._extras.since
+        self._checkpoint_at, self._checkpoint_step = self._extras.since, first_step
+        self._checkpoint_seconds = 0.0
         self._report = ProgressReport(
             context.run.job_id, context.run.attempt, phase="text", step=first_step, num_steps=num_steps
         )
@@ -88,12 +94,21 @@ class ClipWatch:
             self._extras.charge(lambda: self._tell(preview=self._write_preview(step)))
 
     def on_checkpoint(self, checkpoint: LatentCheckpoint) -> None:
-        """Store a checkpoint where the one before is a few seconds old, and the last, to decode from."""
-        is_due = time.monotonic() - self._checkpoint_at >= self._context.checkpoint_every_seconds
-        if is_due or checkpoint.step == self._report.num_steps:
+        """Store a checkpoint every few steps or seconds, when suspended, and the last, to decode from."""
+        is_last = checkpoint.step == self._report.num_steps
+        if is_last or self._context.is_suspended() or self._is_checkpoint_due(checkpoint.step):
             path = traces.checkpoint_path(self._context.settings, self._context.run.job_id)
+            started = time.monotonic()
             self._extras.charge(lambda: checkpoints.write(path, checkpoint))
-            self._checkpoint_at = time.monotonic()
+            self._checkpoint_at, self._checkpoint_step = time.monotonic(), checkpoint.step
+            self._checkpoint_seconds = self._checkpoint_at - started
+
+    def _is_checkpoint_due(self, step: int) -> bool:
+        """Return whether the one before is old; where steps are short, writing may take a small share."""
+        since = time.monotonic() - self._checkpoint_at
+        is_cheap = self._checkpoint_seconds <= CHECKPOINT_SHARE * since
+        is_steps_old = step - self._checkpoint_step >= self._context.checkpoint_every_steps
+        return since >= self._context.checkpoint_every_seconds or (is_steps_old and is_cheap)
 
     def _tell(self, **changes: Any) -> None:
         self._report = replace(self._report, **changes)

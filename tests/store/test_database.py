@@ -124,7 +124,7 @@ def test_upgrade_keeps_rows_and_makes_a_backup(settings: Settings) -> None:
         row = connection.execute("SELECT * FROM projects").fetchone()
     second.close()
     assert (row["id"], row["is_starred"]) == (PROJECT.id, 0)
-    (backup,) = (settings.data_dir / "backups").glob("studio-v1-*.db")
+    (backup,) = (settings.data_dir / "backups").glob(f"studio-v{len(MIGRATIONS)}-*.db")
     assert sqlite3.connect(backup).execute("SELECT id FROM projects").fetchall() == [(PROJECT.id,)]
 
 
