@@ -32,10 +32,12 @@ def settle(settings: Settings, job_id: str, *, status: str) -> None:
 
     Half-written files never are needed, whole ones only where it is done, and traces while it waits.
     """
-    names = [f".{job_id}*{PARTIAL_SUFFIX}", *([] if status == "done" else [f"{job_id}*"])]
-    for name in names:
-        for output in settings.outputs_dir.glob(f"*/{name}"):
-            _unlink(output)
+    partial = f".{job_id}*{PARTIAL_SUFFIX}"
+    leftovers = [*settings.outputs_dir.glob(f"*/{partial}"), *settings.checkpoints_dir.glob(partial)]
+    if status != "done":
+        leftovers += settings.outputs_dir.glob(f"*/{job_id}*")
+    for leftover in leftovers:
+        _unlink(leftover)
     if status != "queued":
         remove(settings, job_id)
 
