@@ -314,18 +314,24 @@ def test(venv: Venv, env: dict[str, str], *, pytest_options: list[str], choice: 
         venv.set_up(extra="dev")
     if not (choice.fast or choice.faults):
         install_browser()
-    marks = "faults" if choice.faults else "not browser and not faults" if choice.fast else "not faults"
     steps = (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy", "backend", "studio"],
-        ["pytest", "-m", marks, *(option for option in pytest_options if option != "--")],
+        ["pytest", "-m", marks_of(choice), *(option for option in pytest_options if option != "--")],
     )
     worst = 0
     for step in steps:
         say(f"Kinora: {' '.join(step)}")
         worst = max(worst, abs(subprocess.call([str(venv.python), "-m", *step], cwd=ROOT, env=env)))
     return worst
+
+
+def marks_of(choice: argparse.Namespace) -> str:
+    """Return which tests pytest shall run."""
+    if choice.faults:
+        return "faults"
+    return "not browser and not faults" if choice.fast else "not faults"
 
 
 def install_browser() -> None:

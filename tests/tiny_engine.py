@@ -6,6 +6,7 @@ Use it with `extra_engines=("tests.tiny_engine:make",)` and requests with `engin
 Words of a prompt that make it misbehave:
     slowly     every call of `velocities` takes 0.1 s longer
     hungry     the first call of `velocities` asks for more memory than any machine has
+    unplug     the first call of `velocities` loses the device, as CUDA does
     linger     decoding takes a minute
     explode    the first call of `velocities` raises RuntimeError
     nan        every velocity is NaN

@@ -106,6 +106,8 @@ class TinyEngine:
             time.sleep(0.1)
         if "hungry" in words:
             torch.empty(2**60, dtype=torch.uint8)
+        if "unplug" in words:
+            raise torch.AcceleratorError("the tiny engine lost its device, as its prompt asked")
         if "explode" in words:
             raise RuntimeError("the tiny engine exploded, as its prompt asked")
         if "die" in words and sigma <= 0.5:

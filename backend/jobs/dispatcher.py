@@ -67,10 +67,10 @@ class Dispatcher:
         """Queue again what an earlier process left running, and begin."""
         with self._database.transaction() as connection:
             self.recovered = jobs.requeue_running(connection)
-            live = {generation.id for generation in generations.live(connection)}
+            live, stopped = set(jobs.queued_ids(connection)), jobs.stopped_ids(connection)
         if self.recovered:
             _log.info("recovered %d unfinished job(s)", self.recovered)
-        traces.remove_stale(self._settings, live=live)
+        traces.remove_stale(self._settings, live=live, stopped=stopped)
         self._thread.start()
 
     def stop(self) -> None:

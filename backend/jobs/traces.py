@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backend.config import Settings
 from backend.media.files import PARTIAL_SUFFIX
+from backend.store.ids import ID_LENGTH
 
 _log = logging.getLogger(__name__)
 
@@ -16,6 +17,11 @@ def checkpoint_path(settings: Settings, job_id: str) -> Path:
     return settings.checkpoints_dir / f"{job_id}.safetensors"
 
 
+def recent_path(settings: Settings, job_id: str) -> Path:
+    """Return where a newer checkpoint may lie, which the disk need not hold yet."""
+    return settings.checkpoints_dir / f"{job_id}.recent.safetensors"
+
+
 def previews_dir(settings: Settings, job_id: str) -> Path:
     """Return the folder of that job's previews."""
     return settings.previews_dir / job_id
@@ -23,7 +29,8 @@ def previews_dir(settings: Settings, job_id: str) -> Path:
 
 def remove(settings: Settings, job_id: str) -> None:
     """Remove the traces of one job."""
-    _unlink(checkpoint_path(settings, job_id))
+    for path in (checkpoint_path(settings, job_id), recent_path(settings, job_id)):
+        _unlink(path)
     shutil.rmtree(previews_dir(settings, job_id), ignore_errors=True)
 
 
@@ -42,11 +49,19 @@ def settle(settings: Settings, job_id: str, *, status: str) -> None:
         remove(settings, job_id)
 
 
-def remove_stale(settings: Settings, *, live: Collection[str]) -> None:
-    """Remove what a killed process left: traces of jobs that are not `live`, and half-written outputs."""
+def remove_stale(settings: Settings, *, live: Collection[str], stopped: Collection[str] = ()) -> None:
+    """Remove what a killed process left.
+
+    That is: traces of jobs that are not `live`, outputs of those that are `stopped`, for good but not done,
+    and half-written files.
+    """
     for trace in [*settings.checkpoints_dir.glob("*.safetensors"), *settings.previews_dir.glob("*")]:
-        if trace.stem not in live:
-            remove(settings, trace.stem)
+        job_id = trace.name.partition(".")[0]
+        if job_id not in live:
+            remove(settings, job_id)
+    for output in settings.outputs_dir.glob("*/*"):
+        if output.name[:ID_LENGTH] in stopped:
+            _unlink(output)
     for partial in [*settings.outputs_dir.glob("*/.*.partial"), *settings.checkpoints_dir.glob(".*.partial")]:
         _unlink(partial)
 

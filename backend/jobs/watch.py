@@ -17,8 +17,6 @@ from backend.pipelines.clip import ClipHooks, LatentCheckpoint
 from backend.pipelines.denoise import StepReport
 from backend.pipelines.plan import OVERHEAD_SHARE
 
-CHECKPOINT_SHARE = 0.02  # of the time between two
-
 
 @dataclass(frozen=True)
 class RunContext:
@@ -75,7 +73,6 @@ class ClipWatch:
         self._first_step = first_step
         self._extras = Allowance(OVERHEAD_SHARE)
         self._checkpoint_at, self._checkpoint_step = self._extras.since, first_step
-        self._checkpoint_seconds = 0.0
         self._report = ProgressReport(
             context.run.job_id, context.run.attempt, phase="text", step=first_step, num_steps=num_steps
         )
@@ -94,21 +91,18 @@ class ClipWatch:
             self._extras.charge(lambda: self._tell(preview=self._write_preview(step)))
 
     def on_checkpoint(self, checkpoint: LatentCheckpoint) -> None:
-        """Store a checkpoint every few steps or seconds, when suspended, and the last, to decode from."""
-        is_last = checkpoint.step == self._report.num_steps
-        if is_last or self._context.is_suspended() or self._is_checkpoint_due(checkpoint.step):
-            path = traces.checkpoint_path(self._context.settings, self._context.run.job_id)
-            started = time.monotonic()
+        """Store a checkpoint: one that outlasts a power cut every few seconds, when suspended and at the end,
+        to decode from; and every few steps, where those are short, one that outlasts this process."""
+        settings, job_id = self._context.settings, self._context.run.job_id
+        is_old = time.monotonic() - self._checkpoint_at >= self._context.checkpoint_every_seconds
+        if is_old or self._context.is_suspended() or checkpoint.step == self._report.num_steps:
+            path = traces.checkpoint_path(settings, job_id)
             self._extras.charge(lambda: checkpoints.write(path, checkpoint))
             self._checkpoint_at, self._checkpoint_step = time.monotonic(), checkpoint.step
-            self._checkpoint_seconds = self._checkpoint_at - started
-
-    def _is_checkpoint_due(self, step: int) -> bool:
-        """Return whether the one before is old; where steps are short, writing may take a small share."""
-        since = time.monotonic() - self._checkpoint_at
-        is_cheap = self._checkpoint_seconds <= CHECKPOINT_SHARE * since
-        is_steps_old = step - self._checkpoint_step >= self._context.checkpoint_every_steps
-        return since >= self._context.checkpoint_every_seconds or (is_steps_old and is_cheap)
+        elif checkpoint.step - self._checkpoint_step >= self._context.checkpoint_every_steps:
+            path = traces.recent_path(settings, job_id)
+            self._extras.charge(lambda: checkpoints.write(path, checkpoint, durable=False))
+            self._checkpoint_step = checkpoint.step
 
     def _tell(self, **changes: Any) -> None:
         self._report = replace(self._report, **changes)
@@ -145,7 +139,8 @@ def watched(
     """Return a watch on a clip, and the hooks that tell it, continued from what an earlier attempt left."""
     start = None
     if context.run.attempt > 1:
-        start = checkpoints.read(traces.checkpoint_path(context.settings, context.run.job_id))
+        places = (traces.checkpoint_path, traces.recent_path)
+        start = checkpoints.newest(place(context.settings, context.run.job_id) for place in places)
     first_step = start.step if start else 0
     watch = ClipWatch(context, engine, num_steps=num_steps, first_step=first_step, has_motion=has_motion)
     return watch, ClipHooks(

@@ -172,6 +172,12 @@ def status(connection: sqlite3.Connection, generation_id: str) -> str:
     return "" if row is None else str(row[0])
 
 
+def stopped_ids(connection: sqlite3.Connection) -> set[str]:
+    """Return the jobs that failed or were canceled."""
+    rows = connection.execute("SELECT generation_id FROM jobs WHERE status IN ('failed', 'canceled')")
+    return {str(row[0]) for row in rows.fetchall()}
+
+
 def queued_ids(connection: sqlite3.Connection) -> list[str]:
     """Return the queued jobs in the order of their turn."""
     rows = connection.execute(

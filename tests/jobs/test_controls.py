@@ -94,7 +94,7 @@ def test_pause_at_once_frees_the_worker_and_resumes_at_its_step(tiny_studio: Api
     tiny_studio.controls.pause(at_once=True)
     stopped(worker)
     assert order(tiny_studio) == [generation_id]
-    assert traces.checkpoint_path(tiny_studio.settings, generation_id).exists()
+    assert traces.checkpoint_path(tiny_studio.settings, generation_id).exists()  # not only the recent one
     tiny_studio.controls.resume()
     sampling(tiny_studio, generation_id)
     assert tiny_studio.progress(generation_id).step >= 10
@@ -150,6 +150,28 @@ def test_job_that_needs_too_much_memory_fails_and_the_next_one_is_made(tiny_stud
     hungry, modest = (tiny_studio.submit(clip(prompt))[0] for prompt in ("hungry", "a red ball"))
     assert "Memory ran out" in ended(tiny_studio, hungry).error
     assert ended(tiny_studio, modest).status == "done"
+
+
+def test_worker_that_lost_its_device_is_not_used_again(tiny_studio: Api) -> None:
+    ended(tiny_studio, tiny_studio.submit(clip())[0])
+    before = worker_of(tiny_studio).pid
+    unplugged, next_one = (tiny_studio.submit(clip(prompt))[0] for prompt in ("unplug", "a red ball"))
+    assert ended(tiny_studio, unplugged).status == "failed"
+    assert ended(tiny_studio, next_one).status == "done"
+    assert worker_of(tiny_studio).pid != before
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_queue_keeps_its_order_where_the_clock_jumps(
+    paused_studio: Api, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = paused_studio.submit(clip())
+    jumped = time.time() + days * 86400
+    monkeypatch.setattr(time, "time", lambda: jumped)
+    monkeypatch.setattr(time, "time_ns", lambda: int(jumped * 1e9))
+    (second,) = paused_studio.submit(clip())
+    assert order(paused_studio) == [first, second] == sorted([first, second])
+    assert [each.id for each in paused_studio.generations()] == [second, first]
 
 
 def test_job_is_canceled_while_its_frames_are_decoded(tiny_studio: Api) -> None:

@@ -152,11 +152,12 @@ def test_nothing_acknowledged_is_lost_in_fifty_kills(settings: Settings) -> None
 
 
 def test_resume_after_a_kill_at_half_costs_little(tiny_studio: Api) -> None:
-    whole, halved = (tiny_studio.submit(clip("slowly", steps=60))[0] for _ in range(2))
+    whole, halved = (tiny_studio.submit(clip("slowly", steps=100))[0] for _ in range(2))
     ended(tiny_studio, whole)
-    sampling(tiny_studio, halved, step=30)
+    sampling(tiny_studio, halved, step=50)
     worker_of(tiny_studio).kill()
-    seconds = [sum(ended(tiny_studio, each).facts["stage_seconds"].values()) for each in (whole, halved)]
+    # The other stages are the same for both, and take a clip this small longer than its sampling should.
+    seconds = [ended(tiny_studio, each).facts["stage_seconds"]["sampling"] for each in (whole, halved)]
     assert tiny_studio.generation(halved).attempt == 2
     assert seconds[1] <= 0.6 * seconds[0]
 
