@@ -72,7 +72,7 @@ def run(argv: list[str]) -> int:
     if options.command == "doctor":
         return doctor(venv, env)
     if options.command == "test":
-        return test(venv, env, pytest_options=unknown, is_fast=options.fast)
+        return test(venv, env, pytest_options=unknown, choice=options)
     if not venv.is_ready():
         if options.command == "studio" and options.port:
             require_free_port(options.port)
@@ -308,24 +308,30 @@ def doctor(venv: Venv, env: dict[str, str]) -> int:
     return start([venv.python if is_ready else sys.executable, "-m", "backend.doctor"], env)
 
 
-def test(venv: Venv, env: dict[str, str], *, pytest_options: list[str], is_fast: bool) -> int:
+def test(venv: Venv, env: dict[str, str], *, pytest_options: list[str], choice: argparse.Namespace) -> int:
     """Return the worst exit code of the style check, the type check and the tests."""
     if not venv.is_ready(extra="dev"):
         venv.set_up(extra="dev")
-    if not is_fast:
+    if not (choice.fast or choice.faults):
         install_browser()
-    choice = ["-m", "not browser"] if is_fast else []
     steps = (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy", "backend", "studio"],
-        ["pytest", *choice, *(option for option in pytest_options if option != "--")],
+        ["pytest", "-m", marks_of(choice), *(option for option in pytest_options if option != "--")],
     )
     worst = 0
     for step in steps:
         say(f"Kinora: {' '.join(step)}")
         worst = max(worst, abs(subprocess.call([str(venv.python), "-m", *step], cwd=ROOT, env=env)))
     return worst
+
+
+def marks_of(choice: argparse.Namespace) -> str:
+    """Return which tests pytest shall run."""
+    if choice.faults:
+        return "faults"
+    return "not browser and not faults" if choice.fast else "not faults"
 
 
 def install_browser() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from backend.config import Settings
 from backend.errors import NotFoundError, RequestError
+from backend.jobs.controls import Controls, require_room
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
@@ -46,12 +47,17 @@ _DRAWN_SEEDS = 2**32  # short enough to read and retype; larger seeds can be ask
 
 @dataclass(frozen=True)
 class StudioStatus:
-    """How the studio is. worker: "starting", "idle", "busy" or "stopped"; problems: one sentence each."""
+    """How the studio is. worker: "starting", "idle", "busy" or "stopped"; problems: one sentence each.
+
+    recovered: how many unfinished clips this start found.
+    """
 
     device: str
     worker: str
     queued: int
     problems: list[str]
+    is_paused: bool = False
+    recovered: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as a plain dict."""
@@ -59,7 +65,10 @@ class StudioStatus:
 
 
 class Api:
-    """An open studio: the owner of one data folder. Safe to call from any thread."""
+    """An open studio: the owner of one data folder. Safe to call from any thread.
+
+    controls: of the queue: retry, move, pause, resume.
+    """
 
     def __init__(
         self,
@@ -73,6 +82,7 @@ class Api:
         self._database = database
         self._dispatcher = dispatcher
         self._extra_engines = extra_engines
+        self.controls = Controls(settings, database, dispatcher=dispatcher)
         with database.reading() as connection:
             self._ids = IdSource(newest=generations.newest_id(connection))
             self._default_project = projects.oldest(connection) or self._make_first_project()
@@ -146,6 +156,7 @@ class Api:
             for seed in seeds
         ]
         with self._database.transaction() as connection:
+            require_room(connection, len(new))
             for generation in new:
                 generations.insert(connection, generation)
                 jobs.insert(connection, generation.id)
@@ -207,11 +218,24 @@ class Api:
 
     def cancel(self, generation_id: str) -> None:
         """Cancel a queued or running generation; one that has ended stays as it is. Raises NotFoundError."""
-        self.generation(generation_id)
-        with self._database.transaction() as connection:
-            is_canceled = jobs.cancel(connection, generation_id, now=time.time())
-        if is_canceled:
-            self._dispatcher.cancel(generation_id)
+        self.controls.cancel(generation_id)
+
+    def edit(self, generation_id: str, request: Request, *, edits: int) -> None:
+        """Give a waiting generation another request; without a seed, it keeps the one that was drawn.
+
+        edits: of the generation as you saw it. Raises RequestError where it was changed since, has begun, or
+        the engine cannot make it, and NotFoundError.
+        """
+        spec = registry.spec(request.engine, extra_engines=self._extra_engines)
+        validate_for(request, spec)
+        self._require_inputs(request, spec)
+        before = self.generation(generation_id).request
+        if request.kind != before.kind:
+            raise RequestError(
+                "kind", f"A {before.kind} cannot become a {request.kind}; add it as a new one."
+            )
+        seed = before.seed if request.seed is None else request.seed
+        self.controls.edit(generation_id, request=request.model_copy(update={"seed": seed}), edits=edits)
 
     def generation(self, generation_id: str) -> Generation:
         """Return the generation of that id; NotFoundError if there is none."""
@@ -275,7 +299,7 @@ class Api:
     def status(self) -> StudioStatus:
         """Return how the studio is."""
         with self._database.reading() as connection:
-            queued = jobs.count_queued(connection)
+            queued, is_paused = jobs.count_queued(connection), jobs.is_paused(connection)
         problems = [problem for watch in self._weights for problem in watch.problems()]
         problems += [problem for problem in self._dispatcher.problems() if problem not in problems]
         return StudioStatus(
@@ -283,6 +307,8 @@ class Api:
             worker=self._dispatcher.worker_state(),
             queued=queued,
             problems=problems,
+            is_paused=is_paused,
+            recovered=self._dispatcher.recovered,
         )
 
     def request_from_file(self, path: Path) -> Request:

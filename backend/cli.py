@@ -256,6 +256,10 @@ def _studio(settings: Settings, request: Request, extra_engines: tuple[str, ...]
             yield running
             return
     with Api.open(settings, warm_engine=request.engine, extra_engines=extra_engines) as api:
+        if api.status().is_paused:
+            raise StudioError(
+                "The queue of this data folder is paused; resume it in the studio, or choose another folder."
+            )
         yield OwnStudio(api)
 
 

@@ -72,6 +72,10 @@ TRAIN: Options = {
     "--minutes N": "how long to train",
     "--resume": "go on from the last checkpoint",
 } | _DEVICE
+TEST: Options = {
+    "--fast": "leave the browser tests out",
+    "--faults": "run only the long tests that kill the studio and its worker again and again",
+}
 
 COMMANDS: dict[str, tuple[str, Options]] = {
     "studio": ("Open the studio in the browser (the default).", STUDIO),
@@ -81,7 +85,7 @@ COMMANDS: dict[str, tuple[str, Options]] = {
     "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
     "bench": ("Measure speed and memory; comes with a later release.", {}),
     "doctor": ("Say what this machine has and what is missing.", {}),
-    "test": ("Check style and types and run the tests.", {"--fast": "leave the browser tests out"}),
+    "test": ("Check style and types and run the tests.", TEST),
 }
 _KINDS: dict[str, Callable[[str], Any]] = {"FILE": Path, "DIR": Path, "CLIP": Path, "--port": int}
 

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_endpoints(api: Api) -> None:
-    """Add /submit, /generation, /generations and /cancel to the Blocks being built."""
+    """Add what submits, shows and cancels generations, and steers the queue, to the Blocks being built."""
 
     def submit(request: str | dict, variations: int = 1, parents: list[str] | None = None) -> str | list[str]:
         ids = _answer(
@@ -37,6 +37,34 @@ def add_endpoints(api: Api) -> None:
         return generation_id
 
     for endpoint in (submit, generation, generations, cancel):
+        gr.api(endpoint, api_name=endpoint.__name__, queue=False)
+    _add_controls(api)
+
+
+def _add_controls(api: Api) -> None:
+    """Add /retry, /edit, /move, /pause and /resume."""
+
+    def retry(generation_id: str) -> str:
+        _answer(lambda: api.controls.retry(generation_id))
+        return generation_id
+
+    def edit(generation_id: str, request: str | dict, edits: int) -> str:
+        _answer(lambda: api.edit(generation_id, parse_request(request), edits=edits))
+        return generation_id
+
+    def move(generation_id: str, before: str | None = None) -> str:
+        _answer(lambda: api.controls.move(generation_id, before=before))
+        return generation_id
+
+    def pause(at_once: bool = False) -> bool:
+        _answer(lambda: api.controls.pause(at_once=at_once))
+        return True
+
+    def resume() -> bool:
+        _answer(api.controls.resume)
+        return False
+
+    for endpoint in (retry, edit, move, pause, resume):
         gr.api(endpoint, api_name=endpoint.__name__, queue=False)
 
 

@@ -119,7 +119,15 @@ TAKES = """
     <button type="button" class="quiet" data-action="older" hidden>Show older takes</button>
   </div>
   <div class="queue" hidden>
-    <h2>Queue</h2>
+    <div class="queue-bar">
+      <h2>Queue</h2>
+      <button type="button" class="quiet" data-action="pause" title="Begin nothing after the running clip">
+        Pause</button>
+      <button type="button" class="quiet" data-action="pause-now"
+        title="Stop at this step, free the memory, go on from there later">Pause now</button>
+      <button type="button" class="quiet" data-action="resume">Resume</button>
+    </div>
+    <p class="hint" role="status" data-field="queue-note"></p>
     <ol></ol>
   </div>
 </section>

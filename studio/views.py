@@ -18,6 +18,8 @@ def state_view(api: Api) -> dict[str, Any]:
         "worker": status.worker,
         "queued": status.queued,
         "problems": list(status.problems),
+        "is_paused": status.is_paused,
+        "recovered": status.recovered,
         "queue": [job_view(generation, api.progress(generation.id)) for generation in api.queue()],
         "newest": f"{newest[0].id} {newest[0].status}" if newest else "",
     }
@@ -38,6 +40,7 @@ def take_view(generation: Generation) -> dict[str, Any]:
         "kind": generation.kind,
         "draft": f"/media/{generation.parents[0]}/clip" if generation.parents else None,
         "status": generation.status,
+        "attempt": generation.attempt,
         "error": generation.error,
         "created_at": generation.created_at,
         "started_at": generation.started_at,

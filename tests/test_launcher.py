@@ -54,6 +54,14 @@ def test_misspelt_commands_are_refused_before_set_up(bare_checkout: Path, words:
     assert not (bare_checkout / ".venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "marks"),
+    [([], "not faults"), (["--fast"], "not browser and not faults"), (["--faults"], "faults")],
+)
+def test_long_tests_run_alone(words: list[str], marks: str) -> None:
+    assert launcher.marks_of(launcher.build_parser().parse_args(["test", *words])) == marks
+
+
 def test_taken_port_is_refused_before_set_up(bare_checkout: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -5,6 +5,9 @@ Use it with `extra_engines=("tests.tiny_engine:make",)` and requests with `engin
 
 Words of a prompt that make it misbehave:
     slowly     every call of `velocities` takes 0.1 s longer
+    hungry     the first call of `velocities` asks for more memory than any machine has
+    unplug     the first call of `velocities` loses the device, as CUDA does
+    linger     decoding takes a minute
     explode    the first call of `velocities` raises RuntimeError
     nan        every velocity is NaN
     die        the process ends with exit code 9 halfway through sampling, at every attempt
@@ -13,6 +16,7 @@ Words of a prompt that make it misbehave:
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +44,12 @@ SPEC = EngineSpec(
 
 
 def make(weights_dir: Path, _: str) -> TinyEngine:
-    """Return a tiny engine; it reads no weights and ignores the device."""
+    """Return a tiny engine; it reads no weights and ignores the device.
+
+    Loading takes a minute while `<weights_dir>/slow` exists.
+    """
     from tests.tiny_flow import TinyEngine
 
+    if (weights_dir / "slow").exists():
+        time.sleep(60)
     return TinyEngine(SPEC, marker=weights_dir / "died")

@@ -38,8 +38,10 @@ class TinyEngine:
         self.device = "cpu, float32"
         self.weights_sha256 = ""
         self._marker = marker
+        self._lingers = False
 
     def encode_prompt(self, prompt: str) -> TinyPrompt:
+        self._lingers = "linger" in prompt.split() or (self._lingers and not prompt)
         digest = hashlib.sha256(prompt.encode()).digest()
         return TinyPrompt(prompt, int.from_bytes(digest[:6], "big") if prompt else 0)
 
@@ -71,8 +73,13 @@ class TinyEngine:
         return torch.cat([torch.atanh(small.clamp(-0.999, 0.999)), spare])[None]
 
     def decode(self, latents: torch.Tensor, *, layer: str = "picture") -> np.ndarray:
+        if self._lingers:
+            time.sleep(60)
+        return self._pixels(latents, layer=layer)
+
+    def _pixels(self, latents: torch.Tensor, *, layer: str) -> np.ndarray:
         if layer == "motion":
-            return 255 - self.decode(latents)
+            return 255 - self._pixels(latents, layer="picture")
         _, _, groups, height, width = latents.shape
         pixels = torch.nn.functional.interpolate(
             torch.tanh(latents[:, :3].float()),
@@ -83,7 +90,7 @@ class TinyEngine:
         return ((pixels[0].permute(1, 2, 3, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
 
     def preview(self, latents: torch.Tensor, *, layer: str = "picture") -> np.ndarray:
-        return self.decode(latents, layer=layer)[:, ::2, ::2]
+        return self._pixels(latents, layer=layer)[:, ::2, ::2]
 
     def refiner(self, degradation_step: int) -> "TinyRefiner":
         return TinyRefiner(self, kept=1 - degradation_step / 1000)
@@ -97,6 +104,10 @@ class TinyEngine:
         words = text.lower().split()
         if "slowly" in words:
             time.sleep(0.1)
+        if "hungry" in words:
+            torch.empty(2**60, dtype=torch.uint8)
+        if "unplug" in words:
+            raise torch.AcceleratorError("the tiny engine lost its device, as its prompt asked")
         if "explode" in words:
             raise RuntimeError("the tiny engine exploded, as its prompt asked")
         if "die" in words and sigma <= 0.5:

@@ -44,7 +44,7 @@ function press(selector, event) {
 
 /** Cancel the clip being made while another one is looked at. */
 function pressFirstCancel(event) {
-  return press(".queue .job button.glyph", event);
+  return press(".queue .job button.glyph:last-child", event);
 }
 
 function isTyping(target) {

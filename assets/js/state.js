@@ -108,6 +108,7 @@ async function json(url) {
 }
 
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
+window.addEventListener("kinora:changed", refresh);
 window.addEventListener("kinora:submitted", () => {
   choose(null);
   refresh();

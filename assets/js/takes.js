@@ -3,19 +3,28 @@
 import { ago, duration, fraction, phaseName } from "./format.js";
 import { choose, loadOlder, refresh, subscribe } from "./state.js";
 
-/** Fill `element` and keep it true; `page` has cancel(id). */
+/** Fill `element` and keep it true; `page` has cancel(id), retry(id), front(id), pause(atOnce) and resume(). */
 export function mountTakes(element, page) {
   const history = element.querySelector(".history");
   const queue = element.querySelector(".queue");
   const olderButton = history.querySelector('[data-action="older"]');
   olderButton.addEventListener("click", loadOlder);
+  const control = (name) => queue.querySelector(`[data-action="${name}"]`);
+  control("pause").addEventListener("click", () => page.pause(false));
+  control("pause-now").addEventListener("click", () => page.pause(true));
+  control("resume").addEventListener("click", () => page.resume());
 
   subscribe(({ state, takes, hasOlder, hero }) => {
     const finished = takes.filter((take) => take.status !== "queued" && take.status !== "running");
     history.querySelector('[data-field="no-takes"]').hidden = finished.length > 0;
     olderButton.hidden = !hasOlder;
-    keep(history.querySelector("ol"), finished, { make: takeItem, update: updateTake, hero });
-    queue.hidden = state.queue.length === 0;
+    keep(history.querySelector("ol"), finished, { make: (take) => takeItem(take, page), update: updateTake, hero });
+    const isRunning = state.queue.some((job) => job.status === "running");
+    queue.hidden = state.queue.length === 0 && !state.is_paused;
+    control("pause").hidden = state.is_paused;
+    control("pause-now").hidden = state.is_paused && !isRunning;
+    control("resume").hidden = !state.is_paused;
+    showNote(queue.querySelector('[data-field="queue-note"]'), queueNote(state, isRunning));
     keep(queue.querySelector("ol"), state.queue, { make: (job) => jobItem(job, page), update: updateJob, hero });
   });
 }
@@ -36,10 +45,27 @@ function keep(list, entries, { make, update, hero }) {
   items.forEach((item, place) => list.children[place] === item || list.insertBefore(item, list.children[place] ?? null));
 }
 
-function takeItem(take) {
+function queueNote({ is_paused: isPaused, recovered, queue }, isRunning) {
+  if (isPaused) return isRunning ? "Pauses after this clip." : "Paused: nothing begins until you resume.";
+  return recovered && queue[0]?.attempt > 1 ? "Recovered: this clip goes on where it was." : "";
+}
+
+/** Write only what changed, so that a screen reader is not told the same again. */
+function showNote(note, text) {
+  note.hidden = text === "";
+  if (note.textContent !== text) note.textContent = text;
+}
+
+function takeItem(take, page) {
   const item = part("li", "take");
   const button = item.appendChild(pickButton(take));
   button.append(thumbnail(take), words(take));
+  if (take.status === "done") return item;
+  const retryButton = part("button", "quiet", "Retry");
+  retryButton.type = "button";
+  retryButton.setAttribute("aria-label", `Retry: ${take.request.prompt.slice(0, 80)}`);
+  retryButton.addEventListener("click", () => page.retry(take.id));
+  item.append(retryButton);
   return item;
 }
 
@@ -67,8 +93,18 @@ function jobItem(job, page) {
     refresh();
   });
   item.appendChild(pickButton(job)).append(words(job));
+  if (job.status === "queued") item.append(frontButton(job, page));
   item.append(cancelButton);
   return item;
+}
+
+function frontButton(job, page) {
+  const button = part("button", "quiet glyph", "↑");
+  button.type = "button";
+  button.title = "Make it next";
+  button.setAttribute("aria-label", `Make it next: ${job.request.prompt.slice(0, 80)}`);
+  button.addEventListener("click", () => page.front(job.id));
+  return button;
 }
 
 function updateJob(item, job) {

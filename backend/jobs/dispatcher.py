@@ -13,8 +13,9 @@ from functools import partial
 
 from backend.config import Settings
 from backend.errors import StoreError
-from backend.jobs import messages, traces
+from backend.jobs import messages, outcomes, traces
 from backend.jobs.executors.local import LocalWorker
+from backend.jobs.patience import PATIENCE, Patience
 from backend.jobs.progress import Progress, Watched
 from backend.models.engine import Speed
 from backend.store import generations, jobs
@@ -22,18 +23,16 @@ from backend.store.database import Database
 
 _log = logging.getLogger(__name__)
 
-MAX_CRASHES = 3
-CANCEL_GRACE_SECONDS = 10.0
-STOP_GRACE_SECONDS = 2.0
 STORE_RETRY_SECONDS = 1.0
-
-Ended = messages.Done | messages.Failed | messages.Canceled
+LOOK_SECONDS = 1.0
+SPOILED_BY = ("AcceleratorError",)  # after which no job can use the device in that process
 
 
 class Dispatcher:
     """Runs the queue of `database` in a worker process, which `warm_engine` makes start and load at once.
 
     device: where the worker computes, empty until it said so. speeds: of each engine it has loaded.
+    recovered: how many jobs an earlier process left unfinished.
     """
 
     def __init__(
@@ -43,13 +42,16 @@ class Dispatcher:
         *,
         warm_engine: str | None,
         extra_engines: tuple[str, ...] = (),
+        patience: Patience = PATIENCE,
     ) -> None:
         self.device = ""
+        self.recovered = 0
         self.speeds: dict[str, Speed] = {}
         self._database = database
         self._settings = settings
         self._warm_engine = warm_engine
         self._extra_engines = extra_engines
+        self._patience = patience
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="dispatcher", daemon=True)
         self._is_closing = threading.Event()
@@ -57,17 +59,18 @@ class Dispatcher:
         self._is_ready = False
         self._engine_problem = self._store_problem = ""
         self._running: jobs.Claim | None = None
-        self._cancel_by: float | None = None
+        self._end_by: float | None = None
+        self._is_leaving = False
         self._watched: Watched | None = None
 
     def start(self) -> None:
         """Queue again what an earlier process left running, and begin."""
         with self._database.transaction() as connection:
-            recovered = jobs.requeue_running(connection)
-            live = {generation.id for generation in generations.live(connection)}
-        if recovered:
-            _log.info("recovered %d unfinished job(s)", recovered)
-        traces.remove_stale(self._settings, live=live)
+            self.recovered = jobs.requeue_running(connection)
+            live, stopped = set(jobs.queued_ids(connection)), jobs.stopped_ids(connection)
+        if self.recovered:
+            _log.info("recovered %d unfinished job(s)", self.recovered)
+        traces.remove_stale(self._settings, live=live, stopped=stopped)
         self._thread.start()
 
     def stop(self) -> None:
@@ -83,6 +86,10 @@ class Dispatcher:
     def cancel(self, job_id: str) -> None:
         """Stop working on a job whose row says canceled."""
         self._events.put(partial(self._cancel, job_id))
+
+    def suspend(self) -> None:
+        """Free the worker's memory; where a job is running, its row says queued, and it will go on later."""
+        self._events.put(self._suspend)
 
     def progress(self, job_id: str) -> Progress | None:
         """Return where the job stands, or None where it is not the running one."""
@@ -106,19 +113,33 @@ class Dispatcher:
             self._act(self._warm_up)
         while not self._is_closing.is_set():
             self._act(self._start_next)
+            self._look_after_worker()
             self._act(self._next_event())
         if self._worker is not None:
             self._worker.send(messages.Stop())
-            if not self._worker.wait(timeout_seconds=STOP_GRACE_SECONDS):
+            if not self._worker.wait(timeout_seconds=self._patience.stop_seconds):
                 self._worker.kill()
 
     def _next_event(self) -> Callable[[], None]:
-        """Return the next event, or the hard end of a canceled job that did not stop in time."""
-        timeout = None if self._cancel_by is None else max(0.0, self._cancel_by - time.monotonic())
+        """Return the next event; while a job is running, nothing to do where none comes within a moment."""
+        timeout = None if self._running is None else LOOK_SECONDS
+        if self._end_by is not None:
+            timeout = min(LOOK_SECONDS, max(0.0, self._end_by - time.monotonic()))
         try:
             return self._events.get(timeout=timeout)
         except queue.Empty:
-            return self._end_hard
+            return lambda: None
+
+    def _look_after_worker(self) -> None:
+        """End a worker that does not stop in time, or is stuck; its end is heard like any other."""
+        worker, watched = self._worker, self._watched
+        if worker is None:
+            return
+        if self._end_by is not None and time.monotonic() >= self._end_by:
+            self._end_by = None
+            worker.kill()
+        elif watched is not None and (reason := self._patience.stuck_reason(worker, watched)):
+            worker.kill(because=reason)
 
     def _act(self, event: Callable[[], None]) -> None:
         """Carry out `event`, again and again while the database cannot be written."""
@@ -150,11 +171,13 @@ class Dispatcher:
         self._start_worker().send(messages.Warm(self._warm_engine))
 
     def _start_next(self) -> None:
-        """Give the first queued job to the worker, where it has none."""
-        if self._running is not None:
+        """Give the first queued job to the worker, where it has none and the queue is not paused."""
+        if self._running is not None or self._is_leaving:
             return
         with self._database.transaction() as connection:
-            self._running = claim = jobs.claim(connection, now=time.time())
+            is_paused = jobs.is_paused(connection)
+            claim = None if is_paused else jobs.claim(connection, now=time.time())
+        self._running = claim
         if claim is None:
             return
         with self._database.reading() as connection:
@@ -182,27 +205,20 @@ class Dispatcher:
         else:
             self._end(message)
 
-    def _end(self, message: Ended) -> None:
-        """Record how the running job ended; the files of one that was canceled meanwhile are removed."""
-        is_accepted = record(self._database, message)
-        if isinstance(message, messages.Done) and not is_accepted:
-            for output in message.outputs:
-                (self._settings.data_dir / output.path).unlink(missing_ok=True)
-        self._let_go(message.job_id)
+    def _end(self, message: outcomes.Ended) -> None:
+        """Record how the running job ended."""
+        outcomes.record(self._database, message)
+        if isinstance(message, messages.Failed) and message.error_kind in SPOILED_BY and self._worker:
+            self._worker.kill()
+            self._worker = None
+        self._let_go()
 
     def _recover(self, worker: LocalWorker) -> None:
-        """Queue the job of a worker that died again, or fail it where it died too often."""
-        self._worker = None
-        claim = self._running
-        if claim is None:
-            return
-        reason = worker.exit_reason()
-        error = f"The worker stopped {MAX_CRASHES} times while making this ({reason}); try a smaller clip."
-        with self._database.transaction() as connection:
-            status = jobs.record_crash(
-                connection, claim, max_crashes=MAX_CRASHES, now=time.time(), error=error
-            )
-        self._let_go(None if status == "queued" else claim.generation_id)
+        """Queue the job of a worker that died again, or park it where it died too often."""
+        self._worker, self._is_leaving, self._end_by = None, False, None
+        if self._running is not None:
+            outcomes.record_crash(self._database, self._running, reason=worker.exit_reason())
+            self._let_go()
 
     def _give_up(self) -> None:
         """Fail the running job where not even a worker could be given it."""
@@ -212,36 +228,31 @@ class Dispatcher:
             self._end(messages.Failed(claim.generation_id, claim.attempt, message, "WorkerError"))
 
     def _cancel(self, job_id: str) -> None:
-        if self._running is None or self._running.generation_id != job_id:
-            traces.remove(self._settings, job_id)
-        elif self._worker is not None:
-            self._worker.send(messages.Cancel(job_id))
-            self._cancel_by = time.monotonic() + CANCEL_GRACE_SECONDS
+        claim = self._running
+        if claim is None or claim.generation_id != job_id:
+            with self._database.reading() as connection:
+                traces.settle(self._settings, job_id, status=jobs.status(connection, job_id))
+        elif self._worker is not None and not outcomes.is_running(self._database, claim):
+            self._worker.send(messages.Cancel(job_id, claim.attempt))
+            self._end_by = time.monotonic() + self._patience.cancel_seconds
 
-    def _end_hard(self) -> None:
-        self._cancel_by = None
-        if self._worker is not None:
-            self._worker.kill()
+    def _suspend(self) -> None:
+        if self._worker is None or self._is_leaving:
+            return
+        if self._running is None:
+            self._worker.send(messages.Stop())
+        elif not outcomes.is_running(self._database, self._running):
+            self._worker.send(messages.Suspend())
+        else:
+            return  # it has begun since, after a pause that did not last
+        self._is_leaving = True
+        self._end_by = time.monotonic() + self._patience.suspend_seconds
 
-    def _let_go(self, ended_id: str | None) -> None:
-        """Forget the running job, and its traces where it has ended for good."""
-        self._running = self._watched = self._cancel_by = None
-        if ended_id is not None:
-            traces.remove(self._settings, ended_id)
+    def _let_go(self) -> None:
+        """Forget the running job, and the files that it does not need as it is now."""
+        assert self._running is not None
+        status = outcomes.status_of(self._database, self._running)
+        traces.settle(self._settings, self._running.generation_id, status=status)
+        self._running = self._watched = None
+        self._end_by = self._end_by if self._is_leaving else None
         self.wake()
-
-
-def record(database: Database, message: Ended) -> bool:
-    """Store how an attempt ended; return False, storing nothing, where it is not the running one."""
-    claim, now = jobs.Claim(message.job_id, message.attempt), time.time()
-    with database.transaction() as connection:
-        if isinstance(message, messages.Failed):
-            return jobs.finish(connection, claim, status="failed", now=now, error=message.message)
-        if isinstance(message, messages.Canceled):
-            return jobs.finish(connection, claim, status="canceled", now=now)
-        is_accepted = jobs.finish(connection, claim, status="done", now=now)
-        if is_accepted:
-            generations.store_results(
-                connection, claim.generation_id, outputs=message.outputs, facts=message.facts
-            )
-        return is_accepted

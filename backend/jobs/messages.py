@@ -5,7 +5,7 @@ Everything a worker says about a job carries (job_id, attempt), so that an older
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
@@ -45,9 +45,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Cancel:
-    """To the worker: stop this job within a step."""
+    """To the worker: stop this attempt within a step."""
 
     job_id: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Suspend:
+    """To the worker: store where the running job stands at the end of its step, and end."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,11 @@ class Warm:
 @dataclass(frozen=True)
 class Stop:
     """To the worker: end now; the running job's last checkpoint stays."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """From the worker, every second: it is alive."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +135,12 @@ class Canceled:
     attempt: int
 
 
-ToWorker = Run | Cancel | Warm | Stop
-FromWorker = Ready | NotReady | ProgressReport | Done | Failed | Canceled
+ToWorker = Run | Cancel | Suspend | Warm | Stop
+FromWorker = Beat | Ready | NotReady | ProgressReport | Done | Failed | Canceled
 Message = ToWorker | FromWorker
 
 _TYPES: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind)
-    for kind in (Run, Cancel, Warm, Stop, Ready, NotReady, ProgressReport, Done, Failed, Canceled)
+    kind.__name__: TypeAdapter(kind) for kind in (*get_args(ToWorker), *get_args(FromWorker))
 }
 
 

@@ -47,6 +47,10 @@ class Watched:
         """Return the state after `report`."""
         return replace(self, report=report, reported_at=time.monotonic())
 
+    def report_age_seconds(self) -> float:
+        """Return how long ago the newest report came."""
+        return time.monotonic() - self.reported_at
+
     def progress(self) -> Progress:
         """Return the progress as of now."""
         now = time.monotonic()

@@ -24,6 +24,7 @@ class RunContext:
 
     load_engine: name -> loaded engine, kept warm between jobs. report: sends progress.
     is_canceled: cheap to ask, at every step. speed: of the engine loaded last, where it was measured.
+    is_suspended: whether the job will be canceled at this step only to go on from its checkpoint later.
     """
 
     run: Run
@@ -32,6 +33,8 @@ class RunContext:
     report: Callable[[ProgressReport], None]
     is_canceled: Callable[[], bool]
     speed: Callable[[], Speed | None] = lambda: None
+    is_suspended: Callable[[], bool] = lambda: False
+    checkpoint_every_steps: int = 4
     checkpoint_every_seconds: float = 3.0
 
 
@@ -69,7 +72,7 @@ class ClipWatch:
         self._has_motion = has_motion
         self._first_step = first_step
         self._extras = Allowance(OVERHEAD_SHARE)
-        self._checkpoint_at = self._extras.since
+        self._checkpoint_at, self._checkpoint_step = self._extras.since, first_step
         self._report = ProgressReport(
             context.run.job_id, context.run.attempt, phase="text", step=first_step, num_steps=num_steps
         )
@@ -88,12 +91,18 @@ class ClipWatch:
             self._extras.charge(lambda: self._tell(preview=self._write_preview(step)))
 
     def on_checkpoint(self, checkpoint: LatentCheckpoint) -> None:
-        """Store a checkpoint where the one before is a few seconds old, and the last, to decode from."""
-        is_due = time.monotonic() - self._checkpoint_at >= self._context.checkpoint_every_seconds
-        if is_due or checkpoint.step == self._report.num_steps:
-            path = traces.checkpoint_path(self._context.settings, self._context.run.job_id)
+        """Store a checkpoint: one that outlasts a power cut every few seconds, when suspended and at the end,
+        to decode from; and every few steps, where those are short, one that outlasts this process."""
+        settings, job_id = self._context.settings, self._context.run.job_id
+        is_old = time.monotonic() - self._checkpoint_at >= self._context.checkpoint_every_seconds
+        if is_old or self._context.is_suspended() or checkpoint.step == self._report.num_steps:
+            path = traces.checkpoint_path(settings, job_id)
             self._extras.charge(lambda: checkpoints.write(path, checkpoint))
-            self._checkpoint_at = time.monotonic()
+            self._checkpoint_at, self._checkpoint_step = time.monotonic(), checkpoint.step
+        elif checkpoint.step - self._checkpoint_step >= self._context.checkpoint_every_steps:
+            path = traces.recent_path(settings, job_id)
+            self._extras.charge(lambda: checkpoints.write(path, checkpoint, durable=False))
+            self._checkpoint_step = checkpoint.step
 
     def _tell(self, **changes: Any) -> None:
         self._report = replace(self._report, **changes)
@@ -130,7 +139,8 @@ def watched(
     """Return a watch on a clip, and the hooks that tell it, continued from what an earlier attempt left."""
     start = None
     if context.run.attempt > 1:
-        start = checkpoints.read(traces.checkpoint_path(context.settings, context.run.job_id))
+        places = (traces.checkpoint_path, traces.recent_path)
+        start = checkpoints.newest(place(context.settings, context.run.job_id) for place in places)
     first_step = start.step if start else 0
     watch = ClipWatch(context, engine, num_steps=num_steps, first_step=first_step, has_motion=has_motion)
     return watch, ClipHooks(

@@ -13,6 +13,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ from backend.models.engine import Engine, Speed
 
 _log = logging.getLogger(__name__)
 
+BEAT_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -43,18 +45,27 @@ class Worker:
         self._extra_engines = extra_engines
         self._send = send
         self._inbox: queue.SimpleQueue[messages.Run | messages.Warm] = queue.SimpleQueue()
-        self._canceled: set[str] = set()
+        self._canceled: set[tuple[str, int]] = set()
+        self._is_suspended = False
+        self._phase = ""
         self._engine: Engine | None = None
         self._speed: Speed | None = None
 
     def read(self, lines: TextIO) -> None:
-        """Sort messages into the inbox until `lines` ends or says Stop, then end the process at once."""
+        """Sort messages into the inbox until `lines` ends or says Stop, then end the process at once.
+
+        Suspend ends it at once too, except while sampling, when there is a step to be kept.
+        """
         for line in lines:
             message = messages.decode(line)
             if isinstance(message, messages.Stop):
                 break
-            if isinstance(message, messages.Cancel):
-                self._canceled.add(message.job_id)
+            if isinstance(message, messages.Suspend):
+                self._is_suspended = True
+                if self._phase != "sampling":
+                    break
+            elif isinstance(message, messages.Cancel):
+                self._canceled.add((message.job_id, message.attempt))
             else:
                 self._inbox.put(message)
         os._exit(0)
@@ -82,18 +93,27 @@ class Worker:
             run=run,
             settings=self._settings,
             load_engine=self._load_engine,
-            report=self._send,
-            is_canceled=lambda: run.job_id in self._canceled,
+            report=self._report,
+            is_canceled=lambda: self._is_suspended or (run.job_id, run.attempt) in self._canceled,
             speed=lambda: self._speed,
+            is_suspended=lambda: self._is_suspended,
         )
         try:
             outputs, facts = runners.run(run.request, context)
         except CanceledError:
+            if self._is_suspended:
+                os._exit(0)
             return messages.Canceled(run.job_id, run.attempt)
         except Exception as exc:
             _log.exception("job %s, attempt %d", run.job_id, run.attempt)
             return messages.Failed(run.job_id, run.attempt, sentence(exc), type(exc).__name__)
+        finally:
+            self._phase = ""
         return messages.Done(run.job_id, run.attempt, outputs, facts)
+
+    def _report(self, report: messages.ProgressReport) -> None:
+        self._phase = report.phase
+        self._send(report)
 
     def _load_engine(self, name: str) -> Engine:
         """Return the engine called `name`, kept from before or loaded in place of the one before."""
@@ -145,14 +165,25 @@ def main(arguments: list[str] | None = None) -> None:
     _end_with_parent()
     protocol = _take_standard_output()
 
+    voice = threading.Lock()
+
     def send(message: messages.FromWorker) -> None:
-        protocol.write(messages.encode(message))
-        protocol.flush()
+        with voice:
+            protocol.write(messages.encode(message))
+            protocol.flush()
 
     settings = Settings(data_dir=options.data, weights_dir=options.weights, device=options.device)
     worker = Worker(settings, extra_engines=tuple(options.extra_engine), send=send)
     threading.Thread(target=worker.read, args=(sys.stdin,), name="reader", daemon=True).start()
+    threading.Thread(target=_beat, args=(send,), name="beat", daemon=True).start()
     worker.work()
+
+
+def _beat(send: Callable[[messages.FromWorker], None]) -> None:
+    """Say for ever that this process is alive; nothing is said where it is stopped or hangs as a whole."""
+    while True:
+        time.sleep(BEAT_SECONDS)
+        send(messages.Beat())
 
 
 def _end_with_parent() -> None:

@@ -10,7 +10,7 @@ from backend.requests import ClipRequest, Request, parse_request
 
 _SELECT = """
     SELECT g.id, g.project_id, g.kind, g.request, g.parents, g.outputs, g.facts, g.created_at,
-           j.status, j.attempt, j.started_at, j.finished_at, j.error
+           j.status, j.attempt, j.edits, j.started_at, j.finished_at, j.error
     FROM generations AS g JOIN jobs AS j ON j.generation_id = g.id
 """
 _SIMILAR_WITHIN = 200
@@ -31,8 +31,9 @@ class Output:
 class Generation:
     """One request and what became of it. Times are UTC epoch seconds.
 
-    status: "queued", "running", "done", "failed" or "canceled"; error: one sentence, when failed.
-    attempt: how often a worker was given it; facts: what was measured, empty until done.
+    status: "queued", "running", "done", "failed" or "canceled"; error: one sentence, when failed, which stays
+    while it is tried again. attempt: how often a worker was given it; edits: how often its request was
+    changed while it waited; facts: what was measured, empty until done.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Generation:
     kind: str = "clip"
     status: str = "queued"
     attempt: int = 0
+    edits: int = 0
     started_at: float | None = None
     finished_at: float | None = None
     error: str | None = None
@@ -92,6 +94,13 @@ def store_results(
     connection.execute(
         "UPDATE generations SET outputs = ?, facts = ? WHERE id = ?",
         (json.dumps([asdict(output) for output in outputs]), json.dumps(facts), generation_id),
+    )
+
+
+def replace_request(connection: sqlite3.Connection, generation_id: str, *, request: Request) -> None:
+    """Store another request in place of the one before; `jobs.edit` says whether that is allowed."""
+    connection.execute(
+        "UPDATE generations SET request = ? WHERE id = ?", (request.model_dump_json(), generation_id)
     )
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LENGTH = 26
+ID_LENGTH = 26
 
 
 class IdSource:
@@ -24,7 +24,7 @@ class IdSource:
 
 
 def _text(number: int) -> str:
-    return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in reversed(range(_LENGTH)))
+    return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in reversed(range(ID_LENGTH)))
 
 
 def _number(text: str) -> int:

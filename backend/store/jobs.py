@@ -97,11 +97,93 @@ def record_crash(
 
 
 def requeue_running(connection: sqlite3.Connection) -> int:
-    """Queue again, at its old place, whatever was running; return how many jobs that were."""
+    """Queue again, before all others, whatever was running; return how many jobs that were."""
     cursor = connection.execute(
-        f"UPDATE jobs SET status = 'queued', started_at = NULL WHERE {_LIVE} AND status = 'running'"
+        f"""
+        UPDATE jobs SET status = 'queued', started_at = NULL,
+            position = (SELECT min(position) - 1 FROM jobs WHERE {_LIVE})
+        WHERE {_LIVE} AND status = 'running'
+        """
     )
     return cursor.rowcount
+
+
+def retry(connection: sqlite3.Connection, generation_id: str) -> bool:
+    """Put a failed or canceled job at the end of the queue, its crashes forgotten; return False for others.
+
+    Attempts count on, so that what an older one still says stays refused.
+    """
+    cursor = connection.execute(
+        f"""
+        UPDATE jobs SET status = 'queued', crashes = 0, started_at = NULL, finished_at = NULL,
+            position = (SELECT coalesce(max(position), 0) + 1 FROM jobs WHERE {_LIVE})
+        WHERE generation_id = ? AND status IN ('failed', 'canceled')
+        """,
+        (generation_id,),
+    )
+    return cursor.rowcount == 1
+
+
+def move(connection: sqlite3.Connection, generation_id: str, *, before: str | None) -> bool:
+    """Put a queued job right before the queued job `before`, or before all; return False for others."""
+    order = queued_ids(connection)
+    others = [each for each in order if each != generation_id]
+    if generation_id not in order or (before is not None and before not in others):
+        return False
+    others.insert(0 if before is None else others.index(before), generation_id)
+    places = [(place, each) for place, each in enumerate(others, start=1)]
+    connection.executemany("UPDATE jobs SET position = ? WHERE generation_id = ?", places)
+    return True
+
+
+def edit(connection: sqlite3.Connection, generation_id: str, *, edits: int) -> bool:
+    """Count an edit of a queued job that was edited `edits` times; return False for any other."""
+    cursor = connection.execute(
+        """
+        UPDATE jobs SET edits = edits + 1 WHERE generation_id = ? AND edits = ? AND status = 'queued'
+        """,
+        (generation_id, edits),
+    )
+    return cursor.rowcount == 1
+
+
+def pause(connection: sqlite3.Connection, *, is_paused: bool) -> None:
+    """Store whether the queue is paused."""
+    connection.execute("UPDATE queue SET is_paused = ?", (int(is_paused),))
+
+
+def is_paused(connection: sqlite3.Connection) -> bool:
+    """Return whether nothing new may begin."""
+    return bool(connection.execute("SELECT is_paused FROM queue").fetchone()[0])
+
+
+def is_running(connection: sqlite3.Connection, claim: Claim) -> bool:
+    """Return whether that attempt is the running one."""
+    row = connection.execute(
+        "SELECT 1 FROM jobs WHERE generation_id = ? AND attempt = ? AND status = 'running'",
+        (claim.generation_id, claim.attempt),
+    ).fetchone()
+    return row is not None
+
+
+def status(connection: sqlite3.Connection, generation_id: str) -> str:
+    """Return the status of a job, or nothing where there is none (any more)."""
+    row = connection.execute("SELECT status FROM jobs WHERE generation_id = ?", (generation_id,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def stopped_ids(connection: sqlite3.Connection) -> set[str]:
+    """Return the jobs that failed or were canceled."""
+    rows = connection.execute("SELECT generation_id FROM jobs WHERE status IN ('failed', 'canceled')")
+    return {str(row[0]) for row in rows.fetchall()}
+
+
+def queued_ids(connection: sqlite3.Connection) -> list[str]:
+    """Return the queued jobs in the order of their turn."""
+    rows = connection.execute(
+        f"SELECT generation_id FROM jobs WHERE {_LIVE} AND status = 'queued' ORDER BY position, generation_id"
+    )
+    return [str(row[0]) for row in rows.fetchall()]
 
 
 def count_queued(connection: sqlite3.Connection) -> int:

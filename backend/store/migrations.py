@@ -54,8 +54,22 @@ def create_tables(database: sqlite_utils.Database) -> None:
     )
 
 
+def add_queue_controls(database: sqlite_utils.Database) -> None:
+    """Whether the queue is paused, and how often the request of a waiting job was edited."""
+    database.execute(
+        """
+        CREATE TABLE queue (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            is_paused INTEGER NOT NULL CHECK (is_paused IN (0, 1))
+        ) STRICT
+        """
+    )
+    database.execute("INSERT INTO queue (id, is_paused) VALUES (1, 0)")
+    database.execute("ALTER TABLE jobs ADD COLUMN edits INTEGER NOT NULL DEFAULT 0")
+
+
 Migration = Callable[[sqlite_utils.Database], None]
-MIGRATIONS: tuple[Migration, ...] = (create_tables,)
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_queue_controls)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

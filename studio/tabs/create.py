@@ -32,6 +32,7 @@ _COSTLY_FIELDS = (
 )
 
 _SUBMITTED = "() => window.dispatchEvent(new Event('kinora:submitted'))"
+_REFRESH = "() => window.dispatchEvent(new Event('kinora:changed'))"
 _HERO_SEED = "() => document.querySelector('.hero').dataset.seed ?? ''"
 _MOUNT_HERO = """
 import('/assets/js/hero.js').then(({ mountHero }) => mountHero(element, {
@@ -46,6 +47,10 @@ import('/assets/js/hero.js').then(({ mountHero }) => mountHero(element, {
 _MOUNT_TAKES = """
 import('/assets/js/takes.js').then(({ mountTakes }) => mountTakes(element, {
   cancel: (id) => trigger('cancel', { id }),
+  retry: (id) => trigger('retry', { id }),
+  front: (id) => trigger('front', { id }),
+  pause: (atOnce) => trigger('pause', { atOnce }),
+  resume: () => trigger('resume', {}),
 }));
 """
 
@@ -66,6 +71,7 @@ def build(api: Api) -> None:
     _connect_prediction(api, inputs)
     for panel in (hero, takes):
         _connect_cancel(api, panel, inputs.notice)
+    _connect_queue(api, takes, inputs.notice)
 
 
 def _connect_generate(api: Api, inputs: Inputs) -> None:
@@ -205,6 +211,27 @@ def _connect_cancel(api: Api, panel: gr.HTML, notice: gr.HTML) -> None:
         return _told(lambda: api.cancel(event.id))
 
     panel.cancel(cancel, None, notice, **QUIET)
+
+
+def _connect_queue(api: Api, takes: gr.HTML, notice: gr.HTML) -> None:
+    """Connect Retry of the takes, and what moves, pauses and resumes the queue."""
+
+    def retry(event: gr.EventData) -> str:
+        return _told(lambda: api.controls.retry(event.id))
+
+    def front(event: gr.EventData) -> str:
+        return _told(lambda: api.controls.move(event.id))
+
+    def pause(event: gr.EventData) -> str:
+        return _told(lambda: api.controls.pause(at_once=event.atOnce is True))
+
+    def resume() -> str:
+        return _told(api.controls.resume)
+
+    takes.retry(retry, None, notice, **QUIET).then(None, js=_SUBMITTED)
+    takes.front(front, None, notice, **QUIET).then(None, js=_REFRESH)
+    takes.pause(pause, None, notice, **QUIET).then(None, js=_REFRESH)
+    takes.resume(resume, None, notice, **QUIET).then(None, js=_REFRESH)
 
 
 def _told(action: Callable[[], Any]) -> str:

@@ -7,8 +7,8 @@ from PIL import Image
 
 from backend.api import Api
 from backend.config import Settings
-from backend.jobs.dispatcher import record
 from backend.jobs.messages import Done
+from backend.jobs.outcomes import record
 from backend.media.files import sha256_of
 from backend.media.probe import probe
 from backend.requests import ClipRequest

@@ -9,7 +9,9 @@ from backend.store.generations import Output
 PREVIEW = Preview("previews/A/1-3.jpg", 6, 6, 33, 16, 32, 32, 3)
 ALL = [
     messages.Run("A", 2, ClipRequest(prompt="👩‍👩‍👧\n\0 كرة", seed=2**63 - 1), 1000.5),
-    messages.Cancel("A"),
+    messages.Cancel("A", 2),
+    messages.Suspend(),
+    messages.Beat(),
     messages.Warm("tiny"),
     messages.Stop(),
     messages.Ready("tiny", "cpu, float32", Speed({1: 0.1}, {1: 0.5}, 0.25)),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from backend.config import Settings
 from backend.errors import CanceledError
@@ -16,6 +17,7 @@ from backend.media.metadata import read_metadata
 from backend.media.probe import probe
 from backend.media.video import read_frames
 from backend.models.engine import Engine
+from backend.pipelines.clip import LatentCheckpoint
 from backend.requests import ClipRequest, DetailRequest, parse_request
 from tests.tiny_engine import make
 
@@ -101,6 +103,24 @@ def test_damaged_checkpoint_means_starting_over(context: RunContext, reports: li
     _, facts = run(REQUEST, second)
     assert facts["network_passes"] == 20
     assert min(report.step for report in reports if report.step_seconds) == 1
+
+
+def test_checkpoint_with_other_numbers_than_were_written_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "A.safetensors"
+    checkpoints.write(path, LatentCheckpoint(3, torch.ones(1, 4, 3, 2, 2), network_passes=6))
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert checkpoints.read(path) is None
+
+
+def test_newest_readable_checkpoint_is_used(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{step}.safetensors" for step in (3, 5, 7)]
+    for step, path in zip((3, 5, 7), paths, strict=True):
+        latents = torch.full((1, 4, 3, 2, 2), float(step))
+        checkpoints.write(path, LatentCheckpoint(step, latents, network_passes=step), durable=False)
+    paths[2].write_bytes(b"")
+    found = checkpoints.newest(paths)
+    assert found is not None and (found.step, found.latents.mean().item()) == (5, 5.0)
 
 
 def test_missing_checkpoint_is_none(tmp_path: Path) -> None:

@@ -66,7 +66,6 @@ def test_a_missing_program_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @linux_only
-@pytest.mark.faults
 def test_ffmpeg_dies_with_the_process_that_started_it() -> None:
     code = f"from backend.media.ffmpeg import run; run({ENDLESS!r}, timeout_seconds=60)"
     with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) as parent:

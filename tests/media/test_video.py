@@ -101,7 +101,6 @@ def test_a_failed_encode_says_why_and_leaves_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file size limit")
-@pytest.mark.faults
 def test_a_write_cut_short_leaves_no_file(tmp_path: Path) -> None:
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
     code = f"{limit}; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); {WRITE}"
@@ -142,7 +141,6 @@ def test_a_clip_too_large_for_memory_is_refused_before_it_is_decoded(tmp_path: P
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare to mount a small disk")
-@pytest.mark.faults
 def test_a_full_disk_is_named_and_leaves_no_file(tmp_path: Path) -> None:
     mount = f"mount -t tmpfs -o size=8k tmpfs {tmp_path} || exit 77"
     script = f"{mount}; '{sys.executable}' -c '{WRITE}' {tmp_path}/clip.mp4; ls -A {tmp_path} | wc -l"

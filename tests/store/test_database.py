@@ -2,6 +2,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import sqlite_utils
 
 from backend.config import Settings
 from backend.errors import StoreError
-from backend.store import projects
+from backend.store import jobs, projects
 from backend.store.database import Database, back_up
-from backend.store.migrations import MIGRATIONS, migrate, schema_version
-from tests.store.rows import PROJECT, add_project
+from backend.store.migrations import MIGRATIONS, add_queue_controls, migrate, schema_version
+from tests.store.rows import PROJECT, add_project, add_queued
 
 
 def pragma(database: Database, name: str) -> object:
@@ -124,7 +125,7 @@ def test_upgrade_keeps_rows_and_makes_a_backup(settings: Settings) -> None:
         row = connection.execute("SELECT * FROM projects").fetchone()
     second.close()
     assert (row["id"], row["is_starred"]) == (PROJECT.id, 0)
-    (backup,) = (settings.data_dir / "backups").glob("studio-v1-*.db")
+    (backup,) = (settings.data_dir / "backups").glob(f"studio-v{len(MIGRATIONS)}-*.db")
     assert sqlite3.connect(backup).execute("SELECT id FROM projects").fetchall() == [(PROJECT.id,)]
 
 
@@ -139,6 +140,63 @@ def test_migration_that_fails_changes_nothing(database: Database) -> None:
             migrate(connection, (*MIGRATIONS, fail_half_way))
         assert schema_version(connection) == len(MIGRATIONS)
         assert connection.execute("SELECT sql FROM sqlite_master").fetchall() == before
+
+
+class Failing:
+    """Tables whose statement number `last` fails."""
+
+    def __init__(self, tables: sqlite_utils.Database, *, last: int) -> None:
+        self._tables, self._left = tables, last
+
+    def execute(self, sql: str) -> None:
+        self._left -= 1
+        if not self._left:
+            raise sqlite3.OperationalError("the disk broke")
+        self._tables.execute(sql)
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_upgrade_that_breaks_at_any_statement_leaves_the_version_before(tmp_path: Path, last: int) -> None:
+    path = tmp_path / "studio.db"
+    older = Database.open(path, migrations=MIGRATIONS[:1])
+    add_project(older)
+    older.close()
+
+    def break_down(tables: sqlite_utils.Database) -> None:
+        add_queue_controls(Failing(tables, last=last))  # type: ignore[arg-type]
+
+    with pytest.raises(sqlite3.OperationalError, match="the disk broke"):
+        Database.open(path, migrations=(*MIGRATIONS[:1], break_down))
+    again = Database.open(path)
+    with again.reading() as connection:
+        assert schema_version(connection) == len(MIGRATIONS)
+        assert projects.oldest(connection) == PROJECT
+    again.close()
+
+
+def test_full_disk_loses_nothing_and_passes(database: Database) -> None:
+    add_project(database)
+    with database.reading() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="is full; free disk space helps"):
+        add_queued(database, *(f"{number:04}" for number in range(1000)))
+    with database.reading() as connection:
+        assert jobs.queued_ids(connection) == []
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        connection.execute("PRAGMA max_page_count = 1000000")
+    add_queued(database, "A")
+
+
+def test_database_that_another_tool_holds_is_named_soon(settings: Settings) -> None:
+    Database.open(settings.database_path).close()
+    tool = sqlite3.connect(settings.database_path, isolation_level=None)
+    tool.execute("BEGIN EXCLUSIVE")
+    started = time.monotonic()
+    with pytest.raises(StoreError, match=f"on {settings.data_dir}"):
+        Database.open(settings.database_path)
+    assert time.monotonic() - started < 10
+    tool.close()
 
 
 def test_backup_can_be_opened_as_the_database(database: Database, tmp_path: Path) -> None:

@@ -53,6 +53,24 @@ def test_cancel_ends_a_generation(studio: Running, client: Client) -> None:
     assert finished(studio.api, generation_id).status == "canceled"
 
 
+def test_queue_is_steered(studio: Running, client: Client) -> None:
+    request = {"engine": "tiny", "prompt": "a ball", "num_inference_steps": 1}
+    assert client.predict(api_name="/pause") is True
+    first, second = client.predict(request, 2, api_name="/submit")
+    client.predict(second, first, api_name="/move")
+    client.predict(second, {**request, "prompt": "a cube"}, 0, api_name="/edit")
+    with pytest.raises(AppError, match="changed elsewhere"):
+        client.predict(second, request, 0, api_name="/edit")
+    assert [(each.id, each.request.prompt) for each in studio.api.queue()] == [
+        (second, "a cube"),
+        (first, "a ball"),
+    ]
+    client.predict(first, api_name="/cancel")
+    client.predict(first, api_name="/retry")
+    assert client.predict(api_name="/resume") is False
+    assert finished(studio.api, first).status == "done"
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -4,13 +4,14 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import backend
 from backend.config import Settings
-from backend.jobs.messages import ToWorker, decode, encode
+from backend.jobs.messages import Beat, ToWorker, decode, encode
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ _MAX_LOG_BYTES = 5_000_000
 
 
 class LocalWorker:
-    """One spawned worker. Every message, and None at its end, goes to `deliver` from a thread of its own.
+    """One spawned worker. What it says, and None at its end, goes to `deliver` from a thread of its own.
 
     Start it from a thread that lives as long as the worker shall: Linux ends the worker with that thread.
     """
@@ -40,6 +41,8 @@ class LocalWorker:
                 encoding="utf-8",
             )
         self._deliver = deliver
+        self._heard_at = time.monotonic()
+        self._killed_because = ""
         threading.Thread(target=self._read, name=f"worker-{self.pid}", daemon=True).start()
 
     @property
@@ -55,8 +58,13 @@ class LocalWorker:
         except OSError:
             _log.info("worker %d no longer listens", self.pid)
 
-    def kill(self) -> None:
-        """End the process at once."""
+    def silent_seconds(self) -> float:
+        """Return for how long the worker has said nothing, not even that it is alive."""
+        return time.monotonic() - self._heard_at
+
+    def kill(self, *, because: str = "") -> None:
+        """End the process at once. because: words for `exit_reason`."""
+        self._killed_because = self._killed_because or because
         self._process.kill()
 
     def wait(self, *, timeout_seconds: float) -> bool:
@@ -70,6 +78,8 @@ class LocalWorker:
     def exit_reason(self) -> str:
         """Return how the ended process ended, as words for a sentence."""
         code = self._process.wait()
+        if self._killed_because:
+            return self._killed_because
         if code == -9:
             return "the system ended it, most likely because memory ran out"
         return f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -78,7 +88,12 @@ class LocalWorker:
         assert self._process.stdout is not None and self._process.stdin is not None
         try:
             for line in self._process.stdout:
-                self._deliver(self, decode(line))
+                if not line.endswith("\n"):
+                    break  # it died in the middle of a word
+                self._heard_at = time.monotonic()
+                message = decode(line)
+                if not isinstance(message, Beat):
+                    self._deliver(self, message)
         except ValueError:
             _log.exception("worker %d said something that is no message and is ended", self.pid)
         finally:

@@ -1,0 +1,57 @@
+"""The queue's controls, as a creator uses them."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_create import SLOW, generate
+from tests.studio.running import Running
+
+pytestmark = pytest.mark.browser
+
+
+def queued(page: Page, count: int) -> None:
+    """Put `count` slow clips into the queue, whose prompts end in their numbers."""
+    for number in range(count):
+        generate(page, f"{SLOW} {number}")
+        expect(page.locator(".job")).to_have_count(number + 1)
+
+
+def test_waiting_clip_is_made_next(page: Page) -> None:
+    queued(page, 3)
+    page.get_by_role("button", name=f"Make it next: {SLOW} 2").click()
+    expect(page.locator(".job .prompt")).to_have_text([f"{SLOW} {number}" for number in (0, 2, 1)])
+
+
+def test_each_waiting_clip_can_be_canceled(page: Page) -> None:
+    queued(page, 3)
+    page.get_by_role("button", name=f"Cancel: {SLOW} 1").click()
+    expect(page.locator(".job .prompt")).to_have_text([f"{SLOW} {number}" for number in (0, 2)])
+
+
+def test_queue_pauses_now_and_resumes(page: Page, studio: Running) -> None:
+    queued(page, 2)
+    page.get_by_role("button", name="Pause now").click()
+    expect(page.locator("[data-field=queue-note]")).to_have_text("Paused: nothing begins until you resume.")
+    expect(page.locator(".job small").first).to_have_text("Waiting for its turn")
+    page.reload()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("[data-field=queue-note]")).to_be_hidden()
+    expect(page.locator("[data-field=phase]")).not_to_have_text("Waiting for its turn")
+    assert not studio.api.status().is_paused
+
+
+def test_pause_waits_for_the_running_clip(page: Page) -> None:
+    queued(page, 1)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator("[data-field=queue-note]")).to_have_text("Pauses after this clip.")
+    page.get_by_role("button", name=f"Cancel: {SLOW} 0").click()
+    expect(page.locator("[data-field=queue-note]")).to_have_text("Paused: nothing begins until you resume.")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".queue")).to_be_hidden()
+
+
+def test_failed_clip_is_retried(page: Page) -> None:
+    generate(page, "a ball explode")
+    page.get_by_role("button", name="Retry: a ball explode").first.click()
+    expect(page.locator(".hero[data-view=stopped]")).to_be_visible()
+    page.wait_for_function("async () => (await (await fetch('/studio/takes')).json()).takes[0].attempt === 2")
