@@ -106,6 +106,7 @@ class Worker:
                 weights_dir=self._settings.weights_dir,
                 device=self._settings.device,
                 extra_engines=self._extra_engines,
+                models_dir=self._settings.models_dir,
             )
             self._speed = measure_speed(self._engine)
             self._send(messages.Ready(name, self._engine.device, self._speed))

@@ -1,5 +1,6 @@
 """Adding a folder of weights as an engine, and removing it again. Torch-free; reaches no network."""
 
+import shutil
 from pathlib import Path
 
 from backend.errors import RequestError
@@ -45,3 +46,11 @@ def install_folder(
     )
     write(models_dir, installed)
     return installed
+
+
+def remove_model(models_dir: Path, installed: Installed) -> None:
+    """Remove the record of `installed`, and its files where they were downloaded into `models_dir`."""
+    record_path(models_dir, installed.name).unlink()
+    own = models_dir / installed.name
+    if own.is_dir() and Path(installed.folder) == own.resolve():
+        shutil.rmtree(own)

@@ -60,15 +60,20 @@ def recognised(folder: Path) -> tuple[Family, dict[str, Any], list[str]]:
     for code of its own.
     """
     found = read_folder(folder)
+    family = family_of(found)
+    paths = found.paths(family.components)
+    return family, {**family.read_facts(found), "parameters": found.parameters()}, paths
+
+
+def family_of(found: DiffusersFolder) -> Family:
+    """Return the family that runs the folder; WeightsError where none does."""
     family = next((each for each in FAMILIES.values() if found.pipeline in each.pipelines), None)
     if family is None:
         known = sorted(name for each in FAMILIES.values() for name in each.pipelines)
         raise WeightsError(
-            f"{folder.name} is a folder of {found.pipeline[:60]}, which Kinora cannot run; "
-            f"it runs {', '.join(known)}."
+            f"This is a model of {found.pipeline[:60]}, which Kinora cannot run; it runs {', '.join(known)}."
         )
-    paths = found.paths(family.components)
-    return family, family.read_facts(found), paths
+    return family
 
 
 def spec_of(installed: Installed) -> EngineSpec:

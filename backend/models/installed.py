@@ -32,7 +32,7 @@ class Installed:
 
     family: a key of `families.FAMILIES`. facts: what the family read from its configuration files.
     source, revision: the repository and commit it came from, empty for a local folder. short_side: pixels
-    of its clips' short side where a creator chose them, else None.
+    of its clips' short side where a creator chose them, else None. memory_plan: see `models.memory`.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Installed:
     source: str = ""
     revision: str = ""
     short_side: int | None = None
+    memory_plan: str = "auto"
     files: tuple[ModelFile, ...] = field(default=())
 
     @property

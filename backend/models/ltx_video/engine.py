@@ -20,6 +20,7 @@ from backend.models.diffusers_parts import halved, open_pipeline, resized, to_fr
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner
 from backend.models.installed import Installed
 from backend.models.ltx_video.spec import spec
+from backend.models.memory import settle
 from backend.models.placement import Placement, place
 
 _CACHED_PROMPTS = 32
@@ -46,8 +47,9 @@ def load(installed: Installed, device: str) -> "LtxEngine":
     placement = place(device)
     pipeline = LTXConditionPipeline if installed.facts["takes_key_frames"] else LTXPipeline
     parts = open_pipeline(pipeline, installed, placement)
-    parts.to(placement.device)
-    return LtxEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
+    engine = LtxEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
+    engine.device = settle(parts, placement, installed)
+    return engine
 
 
 class LtxEngine:

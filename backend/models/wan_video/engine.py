@@ -18,6 +18,7 @@ from torch import Tensor
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner
 from backend.models.installed import Installed
+from backend.models.memory import settle
 from backend.models.placement import Placement, place
 from backend.models.wan_video.spec import spec
 
@@ -42,8 +43,9 @@ def load(installed: Installed, device: str) -> "WanEngine":
     takes_pictures = installed.facts["kind"] in ("image", "image_and_last", "first_and_last")
     pipeline = WanImageToVideoPipeline if takes_pictures else WanPipeline
     parts = open_pipeline(pipeline, installed, placement)
-    parts.to(placement.device)
-    return WanEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
+    engine = WanEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
+    engine.device = settle(parts, placement, installed)
+    return engine
 
 
 class WanEngine:
