@@ -64,7 +64,8 @@ def _add(asked: argparse.Namespace, settings: Settings) -> int:
     if asked.name is None:
         raise RequestError("name", "Say what to call it, with --name NAME.")
     record_path(settings.models_dir, asked.name)
-    folder, origin = Path(asked.model), {}
+    folder = Path(asked.model)
+    origin: dict[str, str] = {}
     if not folder.exists():
         folder, origin = _downloaded(asked, settings)
     installed = install_folder(

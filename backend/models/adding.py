@@ -1,12 +1,14 @@
 """Adding a folder of weights as an engine, and removing it again. Torch-free; reaches no network."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-from backend.errors import RequestError
+from backend.errors import RequestError, StudioError
 from backend.models import registry
 from backend.models.families import recognised
-from backend.models.installed import Installed, described, record_path, write
+from backend.models.installed import Installed, described, read, record_path, write
+from backend.models.memory_plans import EXACT_PLANS, smaller
 
 UNKNOWN_LICENCE = "not stated; see where the files came from"
 
@@ -54,3 +56,19 @@ def remove_model(models_dir: Path, installed: Installed) -> None:
     own = models_dir / installed.name
     if own.is_dir() and Path(installed.folder) == own.resolve():
         shutil.rmtree(own)
+
+
+def step_down(models_dir: Path, name: str) -> str | None:
+    """Return the next smaller memory plan of the model, which is stored; None where there is none.
+
+    Never one that changes the numbers: that is for the creator to choose.
+    """
+    try:
+        installed = read(models_dir, name)
+    except StudioError:
+        return None
+    plan = smaller(installed.memory_plan)
+    if plan is None or plan not in EXACT_PLANS:
+        return None
+    write(models_dir, replace(installed, memory_plan=plan))
+    return plan

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 PLANS = ("auto", "whole", "models", "blocks", "blocks-fp8")
 """From fastest to smallest: all parts on the device; one part at a time; one block of a part at a time; the
 same with a transformer stored in 8 bits."""
-_EXACT = ("whole", "models", "blocks")
+EXACT_PLANS = ("whole", "models", "blocks")
+"""Those that give the same numbers."""
 
 BYTES_PER_PARAMETER = 2
 _BLOCK_SHARE = 0.1
@@ -30,8 +31,8 @@ def needed_bytes(parameters: Mapping[str, int], plan: str) -> int:
 def chosen(parameters: Mapping[str, int], *, free_bytes: int) -> str:
     """Return the fastest plan that leaves a quarter of the memory; never one that changes the numbers."""
     room = (1 - _WORK_SHARE) * free_bytes
-    fitting = (plan for plan in _EXACT if needed_bytes(parameters, plan) <= room)
-    return next(fitting, _EXACT[-1])
+    fitting = (plan for plan in EXACT_PLANS if needed_bytes(parameters, plan) <= room)
+    return next(fitting, EXACT_PLANS[-1])
 
 
 def smaller(plan: str) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from backend.errors import NotFoundError, RequestError, WeightsError
 from backend.models import registry
 from backend.models.__main__ import main
-from backend.models.adding import install_folder
+from backend.models.adding import install_folder, step_down
 from backend.models.installed import Installed, problems, read
 from backend.models.memory_plans import PLANS, chosen, needed_bytes, smaller
 from backend.requests import ClipRequest, validate_for
@@ -185,3 +185,12 @@ def test_the_plan_is_the_fastest_that_leaves_a_quarter_of_the_memory() -> None:
         "blocks",
     ]
     assert [smaller(plan) for plan in PLANS] == ["models", "models", "blocks", "blocks-fp8", None]
+
+
+def test_out_of_memory_steps_down_to_the_last_plan_with_the_same_numbers(
+    installed: Installed, tmp_path: Path
+) -> None:
+    models_dir = tmp_path / "models"
+    assert [step_down(models_dir, installed.name) for _ in range(3)] == ["models", "blocks", None]
+    assert read(models_dir, installed.name).memory_plan == "blocks"
+    assert step_down(models_dir, "kinora-pocket") is None

@@ -9,13 +9,19 @@ import torch
 from diffusers import WanImageToVideoPipeline, WanPipeline
 from PIL import Image
 
+from backend.guidance.guidance import Guidance
 from backend.models.adding import install_folder
+from backend.models.engine import Conditioning
 from backend.models.installed import Installed
 from backend.models.placement import Placement
 from backend.models.wan_video.engine import WanEngine
 from backend.models.wan_video.spec import spec
 from backend.pipelines.clip import ClipHooks, LatentCheckpoint, Pictures, make_clip
-from backend.requests import ClipRequest
+from backend.pipelines.denoise import denoise
+from backend.pipelines.detail import Draft, make_detail
+from backend.pipelines.sampling import initial_noise
+from backend.pipelines.schedules import Schedule, schedule
+from backend.requests import ClipRequest, DetailRequest
 from tests.models.tiny_open import (
     WAN_EXPERTS,
     WAN_FIRST_LAST,
@@ -173,3 +179,36 @@ def test_a_resumed_clip_is_the_unbroken_one_bit_for_bit(opened: Callable[[TinyWa
     whole = make_clip(engine, request(), hooks=ClipHooks(on_checkpoint=seen.append))
     resumed = make_clip(engine, request(), hooks=ClipHooks(resume_from=seen[1]))
     assert np.array_equal(whole.frames, resumed.frames)
+
+
+def test_detail_goes_on_from_the_noised_draft_as_sampling_would(opened: Callable[[TinyWan], Opened]) -> None:
+    engine, _ = opened(WAN_TEXT)
+    shape = engine.latent_shape(num_frames=NUM_FRAMES, height=SIDE, width=SIDE)
+    draft, noise = initial_noise(shape, seed=1), initial_noise(shape, seed=2)
+    text = Conditioning(engine.encode_prompt("a red ball"), engine.encode_prompt(""))
+    refiner = engine.refiner(400)
+    levels = schedule(STEPS, shift=2.5)
+    within = Schedule(tuple(0.4 * sigma for sigma in levels.sigmas), levels.scales)
+    begun = refiner.start(draft, noise)
+    options: dict[str, Any] = {"latents": begun, "noise": noise, "conditioning": text}
+    refined = denoise(refiner, Guidance(), schedule=levels, **options).latents
+    sampled = denoise(engine, Guidance(), schedule=within, **options).latents
+    assert torch.equal(begun, 0.6 * draft + 0.4 * noise)
+    assert torch.allclose(refined, sampled, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", [WAN_TEXT, WAN_IMAGE])
+def test_detail_is_offered_where_no_picture_is_needed(
+    opened: Callable[[TinyWan], Opened], kind: TinyWan
+) -> None:
+    engine, _ = opened(kind)
+    assert (engine.spec.detail is None) == bool(engine.spec.pictures.needed)
+
+
+def test_a_detailed_clip_has_the_size_asked_for(opened: Callable[[TinyWan], Opened]) -> None:
+    engine, _ = opened(WAN_TEXT)
+    draft = Draft(np.stack([picture(seed) for seed in range(5)]), frame_rate=16)
+    asked = DetailRequest(
+        source="0" * 64, engine="tiny-wan", seed=1, box=(0, 0, 0.5, 0.5), num_inference_steps=2
+    )
+    assert make_detail(engine, asked, draft).frames.shape == (5, 256, 256, 3)

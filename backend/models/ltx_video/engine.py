@@ -21,6 +21,7 @@ from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Lay
 from backend.models.installed import Installed
 from backend.models.ltx_video.spec import spec
 from backend.models.memory import settle
+from backend.models.partial_noise import PartialNoiseRefiner
 from backend.models.placement import Placement, place
 
 _CACHED_PROMPTS = 32
@@ -118,8 +119,8 @@ class LtxEngine:
         return resized(self.decode(halved(latents), layer=layer), height=height, width=width)
 
     def refiner(self, degradation_step: int) -> Refiner:
-        """Not offered: LTX-Video has no network for degraded drafts."""
-        raise NotImplementedError(f"{self.spec.title} has no refiner (asked for step {degradation_step})")
+        """Return the model itself as its refiner: it goes on from a draft noised to that step."""
+        return PartialNoiseRefiner(self, degradation_step=degradation_step)
 
     def show(self, key_frames: Sequence[KeyFrame], *, num_frames: int) -> KeyTokens:
         """Return the pictures as tokens with the positions of their frames, none of which may be 0."""

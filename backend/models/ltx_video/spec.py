@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from backend.errors import WeightsError
 from backend.models.diffusers_folder import DiffusersFolder
-from backend.models.engine import EngineSpec, PassCost, PictureRule, Preset, TokenShift
+from backend.models.engine import DetailSpec, EngineSpec, PassCost, PictureRule, Preset, TokenShift
 from backend.models.installed import Installed
 from backend.models.sizes import SIZES_480, fitted
 
@@ -73,6 +73,7 @@ def spec(installed: Installed) -> EngineSpec:
         },
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
         capabilities=frozenset({"text_guidance", "given_frames"}),
+        detail=DetailSpec(_LONGEST_FRAMES, safe_ranges={}, aligned_pixels=pixels),
         pictures=PictureRule(("image", "last_image") if takes_key_frames else ("image",), pinned=("image",)),
         defaults={"guidance_scale": 3.0, "duration_seconds": 161 / FRAME_RATE, "aspect_ratio": "16:9"},
     )

@@ -19,6 +19,7 @@ from backend.models.diffusers_parts import halved, open_pipeline, resized, to_fr
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner
 from backend.models.installed import Installed
 from backend.models.memory import settle
+from backend.models.partial_noise import PartialNoiseRefiner
 from backend.models.placement import Placement, place
 from backend.models.wan_video.spec import spec
 
@@ -117,8 +118,8 @@ class WanEngine:
         return resized(self.decode(halved(latents), layer=layer), height=height, width=width)
 
     def refiner(self, degradation_step: int) -> Refiner:
-        """Not offered: Wan has no second stage."""
-        raise NotImplementedError(f"{self.spec.title} has no refiner (asked for step {degradation_step})")
+        """Return the model itself as its refiner: it goes on from a draft noised to that step."""
+        return PartialNoiseRefiner(self, degradation_step=degradation_step)
 
     @torch.no_grad()
     def show(self, key_frames: Sequence[KeyFrame], *, num_frames: int) -> ShownPictures:

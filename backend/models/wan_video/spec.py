@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.errors import WeightsError
 from backend.models.diffusers_folder import DiffusersFolder
-from backend.models.engine import EngineSpec, PassCost, PictureRule, Preset
+from backend.models.engine import DetailSpec, EngineSpec, PassCost, PictureRule, Preset
 from backend.models.installed import Installed
 from backend.models.sizes import SIZES_480, SIZES_720, fitted
 
@@ -92,6 +92,7 @@ def spec(installed: Installed) -> EngineSpec:
         },
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
         capabilities=frozenset({"text_guidance"} | ({"given_frames"} if pictures.accepted else set())),
+        detail=None if pictures.needed else DetailSpec(longest, safe_ranges={}, aligned_pixels=pixels),
         pictures=pictures,
         defaults={"guidance_scale": 5.0, "duration_seconds": longest / frame_rate, "aspect_ratio": "16:9"},
     )
