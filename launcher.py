@@ -27,6 +27,7 @@ MODULES = {
     "evaluate": "backend.evaluation",
     "generate": "backend.cli generate",
     "detail": "backend.cli detail",
+    "models": "backend.models",
 }
 LATER_COMMANDS = ("bench", "detail")
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here

@@ -138,7 +138,7 @@ class Api:
         are made from. Raises RequestError for what the engine cannot make, NotFoundError for an unknown
         project or parent.
         """
-        spec = registry.spec(request.engine, extra_engines=self._extra_engines)
+        spec = self._spec(request.engine)
         validate_for(request, spec)
         self._require_inputs(request, spec)
         known_parents = tuple(self.generation(parent).id for parent in parents)
@@ -252,7 +252,7 @@ class Api:
     def predicted_seconds(self, request: ClipRequest) -> float | None:
         """Return how long `request` will take once its turn comes, or None until its engine has loaded."""
         speed = self._dispatcher.speeds.get(request.engine)
-        spec = registry.spec(request.engine, extra_engines=self._extra_engines)
+        spec = self._spec(request.engine)
         return None if speed is None else predicted_seconds(request, spec, speed)
 
     def queue(self) -> list[Generation]:
@@ -283,7 +283,7 @@ class Api:
 
     def engines(self) -> list[EngineSpec]:
         """Return what every engine can make."""
-        return registry.specs(extra_engines=self._extra_engines)
+        return registry.specs(extra_engines=self._extra_engines, models_dir=self.settings.models_dir)
 
     def known_words(self, *, engine: str = DEFAULT_ENGINE) -> dict[str, list[str]]:
         """Return category ("shapes", "colours", ...) -> words that the engine has learned."""
@@ -334,8 +334,12 @@ class Api:
         return project
 
     def _vocabulary(self, engine: str) -> dict[str, list[str]]:
-        folder = registry.spec(engine, extra_engines=self._extra_engines).folder
-        return read_vocabulary(self.settings.weights_dir / folder)
+        folder = self._spec(engine).folder
+        return read_vocabulary(self.settings.weights_dir / folder) if folder else {}
+
+    def _spec(self, engine: str) -> EngineSpec:
+        models_dir = self.settings.models_dir
+        return registry.spec(engine, extra_engines=self._extra_engines, models_dir=models_dir)
 
 
 def request_from_file(path: Path) -> Request:

@@ -22,6 +22,7 @@ from backend.errors import MediaError, RequestError, StudioError
 from backend.media.files import copy_file
 from backend.media.inputs import store_clip, store_image
 from backend.models import registry
+from backend.models.engine import EngineSpec
 from backend.requests import Request, parse_request, validate_for, validate_variations
 
 POLL_SECONDS = 0.5
@@ -29,6 +30,7 @@ LIVE = ("queued", "running")
 
 _FLAGS = {
     "prompt": "prompt",
+    "engine": "engine",
     "negative": "negative_prompt",
     "seconds": "duration_seconds",
     "aspect": "aspect_ratio",
@@ -46,6 +48,7 @@ _PICTURES = ("image", "last_image")
 _DETAIL_SETTINGS = {"size": "target_size", "fidelity": "degradation_step"}
 _DETAIL_FLAGS = {
     "prompt": "prompt",
+    "engine": "engine",
     "steps": "num_inference_steps",
     "guidance": "guidance_scale",
     "shift": "timestep_shift",
@@ -133,12 +136,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _generate(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> int:
     """Make the clips that `options` ask for, and detail them where that is asked for too."""
-    request, variations = _clip_request(options, settings), validate_variations(options.variations or 1)
+    request = _clip_request(options, settings, extra_engines)
+    variations = validate_variations(options.variations or 1)
     detail_settings = _given(options, _DETAIL_SETTINGS)
     if options.detail:  # refused before the clip is made, not after
         unnamed = {"kind": "detail", "source": "0" * 64, "engine": request.engine}
         detail = parse_request({**unnamed, **detail_settings})
-        validate_for(detail, registry.spec(request.engine, extra_engines=extra_engines))
+        validate_for(detail, _spec(request.engine, settings, extra_engines))
 
     def make(studio: Studio) -> list[dict[str, Any]]:
         made = _finished(studio, studio.submit(request, variations=variations))
@@ -189,7 +193,7 @@ def _run(
     make: Callable[[Studio], list[dict[str, Any]]],
 ) -> int:
     """Check `request`, let a studio `make` it, copy and print what came out, and return the exit code."""
-    validate_for(request, registry.spec(request.engine, extra_engines=extra_engines))
+    validate_for(request, _spec(request.engine, settings, extra_engines))
     if options.out is not None and options.out.is_dir():
         raise RequestError("out", f"--out must name a file; {options.out} is a folder.")
     with _studio(settings, request, extra_engines) as studio:
@@ -215,14 +219,21 @@ def _finished(studio: Studio, ids: list[str]) -> list[dict[str, Any]]:
     return ended
 
 
-def _clip_request(options: argparse.Namespace, settings: Settings) -> Request:
+def _spec(engine: str, settings: Settings, extra_engines: tuple[str, ...]) -> EngineSpec:
+    return registry.spec(engine, extra_engines=extra_engines, models_dir=settings.models_dir)
+
+
+def _clip_request(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> Request:
     """Return the request in the file given with --from, if any, changed by every flag that was given.
 
-    Pictures are copied into the data folder, where the request names them by their content.
+    What neither says is as the engine has it, then as the request has it. Pictures are copied into the data
+    folder, where the request names them by their content.
     """
     source = getattr(options, "from")
     fields = {} if source is None else request_from_file(source).model_dump()
     given = _given(options, _FLAGS)
+    if source is None and "engine" in given:
+        fields = dict(_spec(given["engine"], settings, extra_engines).defaults)
     for flag in _PICTURES:
         path = getattr(options, flag)
         if path is not None:

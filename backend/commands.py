@@ -27,6 +27,7 @@ _DETAIL_SETTINGS: Options = {
 GENERATE: Options = (
     {
         "PROMPT": "what to see, in quotation marks",
+        "--engine NAME": "the model to make it with; 'models list' names those there are",
         "--seed N": "the same seed gives the same clip; default: drawn",
         "--negative TEXT": "what not to see",
         "--seconds S": "length of the clip",
@@ -67,6 +68,15 @@ DETAIL: Options = (
     | _RESULT
     | _DEVICE
 )
+MODELS: Options = {
+    "ACTION": "list, add, check, set or remove",
+    "MODEL": "to add: a folder in diffusers' layout, or an id on huggingface.co; else its name here",
+    "--name NAME": "what to call an added model",
+    "--revision COMMIT": "the commit to download, 40 hexadecimal digits; default: the newest",
+    "--short-side N": "pixels of the short side of its clips; default: what it was trained for",
+    "--memory PLAN": "auto, whole, models, blocks or blocks-fp8: how its weights share the memory",
+    "--yes": "do not ask before downloading or removing",
+}
 TRAIN: Options = {
     "MEMBER": "vae, text, base, refiner, sound-vae, vocoder, soundtrack, verifier or sound-verifier",
     "--minutes N": "how long to train",
@@ -81,13 +91,20 @@ COMMANDS: dict[str, tuple[str, Options]] = {
     "studio": ("Open the studio in the browser (the default).", STUDIO),
     "generate": ("Make a clip from a prompt and write it as MP4.", GENERATE),
     "detail": ("Make a clip larger and finer and write it as MP4.", DETAIL),
+    "models": ("Add open models and say what they can do.", MODELS),
     "train": ("Train a member of the Kinora Pocket model.", TRAIN),
     "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
     "bench": ("Measure speed and memory; comes with a later release.", {}),
     "doctor": ("Say what this machine has and what is missing.", {}),
     "test": ("Check style and types and run the tests.", TEST),
 }
-_KINDS: dict[str, Callable[[str], Any]] = {"FILE": Path, "DIR": Path, "CLIP": Path, "--port": int}
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "FILE": Path,
+    "DIR": Path,
+    "CLIP": Path,
+    "--port": int,
+    "--short-side": int,
+}
 
 
 def add_options(parser: argparse.ArgumentParser, options: Options) -> None:

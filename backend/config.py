@@ -8,6 +8,7 @@ from pathlib import Path
 import platformdirs
 
 DEFAULT_PORT = 7860
+DEFAULT_HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Settings:
     data_dir: database, outputs, previews, logs; created by the store, not here.
     weights_dir: folder with one folder per engine (`kinora-pocket/vae`, ...).
     device: "auto", "cpu", "cuda" or "mps"; resolved once, by the worker.
+    hub: address that models are downloaded from when a creator asks for one.
     password: what other machines must know, where the studio answers any; empty for none.
     """
 
@@ -24,6 +26,7 @@ class Settings:
     weights_dir: Path
     device: str = "auto"
     port: int = DEFAULT_PORT
+    hub: str = DEFAULT_HUB
     password: str = field(default="", repr=False)
 
     @property
@@ -51,6 +54,11 @@ class Settings:
         return self.data_dir / "checkpoints"
 
     @property
+    def models_dir(self) -> Path:
+        """Return where added models are recorded, and downloaded ones lie."""
+        return self.data_dir / "models"
+
+    @property
     def door_path(self) -> Path:
         return self.data_dir / "door.json"
 
@@ -64,7 +72,7 @@ def load_settings(
 ) -> Settings:
     """Return settings from arguments, then from the environment, then defaults.
 
-    The environment may have KINORA_DATA, KINORA_WEIGHTS, KINORA_DEVICE and KINORA_PASSWORD.
+    The environment may have KINORA_DATA, KINORA_WEIGHTS, KINORA_DEVICE, KINORA_PASSWORD and HF_ENDPOINT.
     """
     env = os.environ if environment is None else environment
     data = data_dir or Path(env.get("KINORA_DATA") or platformdirs.user_data_dir("kinora", appauthor=False))
@@ -74,5 +82,6 @@ def load_settings(
         weights_dir=weights.expanduser().absolute(),
         device=device or env.get("KINORA_DEVICE") or "auto",
         port=DEFAULT_PORT if port is None else port,
+        hub=(env.get("HF_ENDPOINT") or DEFAULT_HUB).rstrip("/"),
         password=env.get("KINORA_PASSWORD") or "",
     )

@@ -201,6 +201,7 @@ def validate_for(request: Request, spec: "EngineSpec") -> None:
             f"you asked for {request.num_inference_steps}.",
         )
     _check_motion_scores(request, spec)
+    _check_pictures(request, spec)
 
 
 def inference_steps(request: Request, spec: "EngineSpec") -> int:
@@ -224,6 +225,22 @@ def _check_motion_scores(request: ClipRequest, spec: "EngineSpec") -> None:
                 f"{_NAMES[field]} must be between {least:g} and {most:g} for {spec.title}; "
                 f"you gave {score:g}.",
             )
+
+
+def _check_pictures(request: ClipRequest, spec: "EngineSpec") -> None:
+    accepted = spec.pictures.accepted if "given_frames" in spec.capabilities else ()
+    for field in ("image", "last_image"):
+        is_named = getattr(request, field) is not None
+        if is_named and field not in accepted:
+            raise RequestError(field, f"{spec.title} takes no {_NAMES[field].lower()}; leave it out.")
+        if not is_named and field in spec.pictures.needed:
+            raise RequestError(field, f"{_NAMES[field]} is missing; {spec.title} needs one.")
+    if request.image_guidance_scale not in (None, 1.0) and spec.pictures.in_every_pass:
+        raise RequestError(
+            "image_guidance_scale",
+            f"{_NAMES['image_guidance_scale']} cannot be set for {spec.title}, whose network always sees its "
+            "picture; leave it out.",
+        )
 
 
 _NAMES = {

@@ -31,7 +31,8 @@ class TextGuidance:
 
     STIV's joint image-text guidance in two passes (arXiv 2412.07730 Eq. 3); without given frames it is
     classifier-free guidance, whose Eq. 6 writes (1 + w) P - w N with s = 1 + w. With `image_scale` set to
-    another value it is split: (s_T - 1)(P - T) + (s_I - 1)(T - N), where T still sees the given frames. From
+    another value it is split: (s_T - 1)(P - T) + (s_I - 1)(T - N), where T still sees the given frames; with
+    `image_scale` 1 that is guidance of text alone, and N is not computed. From
     t = `until` on the other branches are not computed (Lumina-Video).
 
     In N the given frames are noised like all others: kept clean, joint guidance would be that of text alone.
@@ -50,12 +51,17 @@ class TextGuidance:
     def passes(self, step: Step, positive: Pass) -> Sequence[Pass]:
         if step.t >= self.until:
             return ()
+        if self.is_split and self.image_scale == 1:
+            return (self._text_only(step, positive),)
         if self.is_split:
             return self._text_only(step, positive), self._negative(step, positive)
         return () if self.text_scale == 1 else (self._negative(step, positive),)
 
     def delta(self, velocities: Velocities, step: Step, positive: Pass) -> Tensor:
-        right, wrong = velocities[positive], velocities[self._negative(step, positive)]
+        right = velocities[positive]
+        if self.is_split and self.image_scale == 1:
+            return (self.text_scale - 1) * (right - velocities[self._text_only(step, positive)])
+        wrong = velocities[self._negative(step, positive)]
         if not self.is_split or self.image_scale is None:
             return (self.text_scale - 1) * (right - wrong)
         between = velocities[self._text_only(step, positive)]

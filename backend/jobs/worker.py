@@ -23,6 +23,7 @@ from backend.config import Settings
 from backend.errors import CanceledError, StudioError
 from backend.jobs import messages
 from backend.models import registry
+from backend.models.adding import step_down
 from backend.models.engine import Engine, Speed
 
 _log = logging.getLogger(__name__)
@@ -106,7 +107,8 @@ class Worker:
             return messages.Canceled(run.job_id, run.attempt)
         except Exception as exc:
             _log.exception("job %s, attempt %d", run.job_id, run.attempt)
-            return messages.Failed(run.job_id, run.attempt, sentence(exc), type(exc).__name__)
+            told = self._step_down(run.request.engine, exc) or sentence(exc)
+            return messages.Failed(run.job_id, run.attempt, told, type(exc).__name__)
         finally:
             self._phase = ""
         return messages.Done(run.job_id, run.attempt, outputs, facts)
@@ -114,6 +116,19 @@ class Worker:
     def _report(self, report: messages.ProgressReport) -> None:
         self._phase = report.phase
         self._send(report)
+
+    def _step_down(self, engine: str, error: Exception) -> str:
+        """Give an added model that ran out of memory the next smaller plan, and return what to tell of it."""
+        if not (is_out_of_memory(error) or is_out_of_memory(error.__cause__)):
+            return ""
+        plan = step_down(self._settings.models_dir, engine)
+        if plan is None:
+            return ""
+        self._engine = None
+        return (
+            f"Memory ran out, so {engine} now uses the memory plan '{plan}', which is slower and needs less; "
+            "generate again."
+        )
 
     def _load_engine(self, name: str) -> Engine:
         """Return the engine called `name`, kept from before or loaded in place of the one before."""
@@ -126,6 +141,7 @@ class Worker:
                 weights_dir=self._settings.weights_dir,
                 device=self._settings.device,
                 extra_engines=self._extra_engines,
+                models_dir=self._settings.models_dir,
             )
             self._speed = measure_speed(self._engine)
             self._send(messages.Ready(name, self._engine.device, self._speed))
@@ -146,7 +162,7 @@ def sentence(error: Exception) -> str:
     )
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Return whether `error` is a form in which Python, torch on a CPU or CUDA run out of memory."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True

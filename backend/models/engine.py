@@ -6,9 +6,10 @@ without loading a network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,11 +20,28 @@ Layer = Literal["picture", "motion"]
 
 
 @dataclass(frozen=True)
+class TokenShift:
+    """A timestep shift that grows with the clip: exp(mu), mu on a line through two numbers of tokens.
+
+    tokens, mu: the two points (LTX-Video; diffusers' `calculate_shift`).
+    """
+
+    tokens: tuple[int, int]
+    mu: tuple[float, float]
+
+    def of(self, num_tokens: int) -> float:
+        """Return the shift of a clip of `num_tokens`."""
+        (low, high), (first, last) = self.tokens, self.mu
+        return math.exp(first + (last - first) * (num_tokens - low) / (high - low))
+
+
+@dataclass(frozen=True)
 class Preset:
     """A whole way to sample: thresholds belong to the shift they were chosen for, so nothing is mixed.
 
-    timestep_shift: of the sigma schedule; 1 leaves it linear. patch_schedule: rows of (t, scale), see
-    `pipelines.schedules`; an engine with one scale has one row. text_until, motion_until: t = 1 - sigma at
+    timestep_shift: of the sigma schedule; 1 leaves it linear; token_shift, where there is one, decides it by
+    the length of the clip. shape, last_sigma: see `pipelines.schedules`. patch_schedule: rows of (t, scale),
+    see there too; an engine with one scale has one row. text_until, motion_until: t = 1 - sigma at
     which text and image guidance and Inner-Guidance end.
     """
 
@@ -32,6 +50,9 @@ class Preset:
     patch_schedule: tuple[tuple[float, int], ...] = ((0.0, 1),)
     text_until: float = 1.0
     motion_until: float = 1.0
+    token_shift: TokenShift | None = None
+    shape: Literal["even", "linear_quadratic"] = "even"
+    last_sigma: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,17 +60,23 @@ class PassCost:
     """What one forward pass costs, up to a factor that a machine is measured for.
 
     token_sizes: patch scale -> (frames, rows, columns) of pixels that one token spans. A pass over N tokens
-    costs N + `pair_share` N² (attention).
+    costs N + `pair_share` N² (attention). latent_frames: frames that a latent holds, except for the first,
+    which holds one in their room.
     """
 
     token_sizes: dict[int, tuple[int, int, int]]
     pair_share: float = 0.0
+    latent_frames: int = 4
+
+    def tokens(self, *, num_frames: int, width: int, height: int, scale: int) -> int:
+        """Return of how many tokens a clip is at `scale`."""
+        frames, rows, columns = self.token_sizes[scale]
+        num_frames += self.latent_frames - 1
+        return -(-num_frames // frames) * -(-height // rows) * -(-width // columns)
 
     def of(self, *, num_frames: int, width: int, height: int, scale: int) -> float:
         """Return the cost of a pass over a clip at `scale`."""
-        frames, rows, columns = self.token_sizes[scale]
-        # The first latent holds one frame in the room of four.
-        tokens = -(-(num_frames + 3) // frames) * -(-height // rows) * -(-width // columns)
+        tokens = self.tokens(num_frames=num_frames, width=width, height=height, scale=scale)
         return tokens * (1 + self.pair_share * tokens)
 
 
@@ -71,13 +98,30 @@ class DetailSpec:
     """How an engine adds detail.
 
     max_frames: of one clip. safe_ranges: field of `DetailRequest` -> least and greatest value that were found
-    to work; outside of it the page warns. least_similarity: SSIM with its draft below which a detailed clip
-    is said to have left it.
+    to work; outside of it the page warns, and an absent field was not tried. least_similarity: SSIM with its
+    draft below which a detailed clip is said to have left it. aligned_pixels: of which the sides of a clip
+    must be multiples.
     """
 
     max_frames: int
     safe_ranges: dict[str, tuple[float, float]]
     least_similarity: float = 0.9
+    aligned_pixels: int = 16
+
+
+@dataclass(frozen=True)
+class PictureRule:
+    """What an engine with the capability "given_frames" does with the pictures of a request.
+
+    accepted, needed: the fields that may, and that must, name one. pinned: those whose picture becomes clean
+    latent frames of the clip; the others are shown beside the latents, by `ShowingEngine.show`.
+    in_every_pass: the network knows no pass without them, so that only text is guided.
+    """
+
+    accepted: tuple[str, ...] = ("image", "last_image")
+    needed: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ("image", "last_image")
+    in_every_pass: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +138,8 @@ class EngineSpec:
     velocity_parts: into how many groups of channels its velocities fall, appearance first and then motion.
     motion_score_range: least and greatest motion score it was trained on; 0, 0 for an engine without.
     detail: how it adds detail to a draft, or None for an engine that cannot.
+    pictures: what it does with given pictures.
+    defaults: request field -> value to take where a creator leaves it open, if not the request's own.
     """
 
     name: str
@@ -111,6 +157,8 @@ class EngineSpec:
     velocity_parts: int = 1
     motion_score_range: tuple[float, float] = (0.0, 0.0)
     detail: DetailSpec | None = None
+    pictures: PictureRule = field(default_factory=PictureRule)
+    defaults: dict[str, Any] = field(default_factory=dict)
 
     def num_frames(self, duration_seconds: float) -> int:
         """Return the valid frame count nearest to `duration_seconds`."""
@@ -169,6 +217,7 @@ class Conditioning:
     camera: where the camera stands at every latent frame, relative to the first: (F, 6) float32, rows of sin
     and cos of the azimuth, growing to the left, sin and cos of the elevation, log of the distance, and 1.
     Every pass sees stride and camera. Engines with the capabilities "key_frames" and "camera" honour them.
+    shown: what `ShowingEngine.show` returned; passes with `image` see it.
     """
 
     prompt: object
@@ -176,6 +225,15 @@ class Conditioning:
     given: Given | None = None
     stride: int = 1
     camera: torch.Tensor | None = None
+    shown: object = None
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A picture (H, W, 3) uint8 that the clip shall show at `frame`, which counts pixel frames from 0."""
+
+    frame: int
+    picture: np.ndarray
 
 
 class Predictor(Protocol):
@@ -248,4 +306,13 @@ class Engine(Predictor, Protocol):
 
         Its latents are the appearance channels of those that `encode` gives.
         """
+        ...
+
+
+@runtime_checkable
+class ShowingEngine(Engine, Protocol):
+    """An engine whose network looks at given pictures beside its latents; its spec does not pin them all."""
+
+    def show(self, key_frames: Sequence[KeyFrame], *, num_frames: int) -> object:
+        """Return what `Conditioning.shown` takes for a clip of `num_frames` pixel frames."""
         ...

@@ -1,4 +1,4 @@
-"""The table of engines: name -> specification and the function that loads it.
+"""The table of engines: name -> specification and the function that loads it; then the added models.
 
 Torch-free: only `load_engine` imports a network, and only the one it loads.
 """
@@ -11,6 +11,8 @@ from types import ModuleType
 
 from backend.errors import RequestError
 from backend.models.engine import Engine, EngineSpec
+from backend.models.families import FAMILIES, spec_of
+from backend.models.installed import Installed, read_all
 from backend.models.kinora.spec import KINORA_POCKET
 
 
@@ -28,43 +30,58 @@ class EngineEntry:
 ENGINES = (EngineEntry(KINORA_POCKET, "backend.models.kinora.engine:load"),)
 
 
-def specs(*, extra_engines: tuple[str, ...] = ()) -> list[EngineSpec]:
-    """Return the specification of every engine, in the order of the table, then of `extra_engines`.
+def specs(*, extra_engines: tuple[str, ...] = (), models_dir: Path | None = None) -> list[EngineSpec]:
+    """Return the specification of every engine, in the order of the table, then added models and extra ones.
 
     extra_engines: factories as "package.module:function" of modules that hold their specification as `SPEC`.
+    models_dir: where the records of added models lie, if they shall be among the engines.
     """
-    return [entry.spec for entry in _entries(extra_engines)]
+    own = [entry.spec for entry in ENGINES]
+    added = [spec_of(installed) for installed in _added(models_dir)]
+    return own + added + [entry.spec for entry in _extra(extra_engines)]
 
 
-def spec(name: str, *, extra_engines: tuple[str, ...] = ()) -> EngineSpec:
+def spec(name: str, *, extra_engines: tuple[str, ...] = (), models_dir: Path | None = None) -> EngineSpec:
     """Return the specification of the engine called `name`; RequestError if there is none."""
-    return _entry(name, extra_engines).spec
+    known = {each.name: each for each in specs(extra_engines=extra_engines, models_dir=models_dir)}
+    if name not in known:
+        raise RequestError("engine", f"Engine must be one of {', '.join(known)}; you gave '{name[:40]}'.")
+    return known[name]
 
 
-def load_engine(name: str, *, weights_dir: Path, device: str, extra_engines: tuple[str, ...] = ()) -> Engine:
+def load_engine(
+    name: str,
+    *,
+    weights_dir: Path,
+    device: str,
+    extra_engines: tuple[str, ...] = (),
+    models_dir: Path | None = None,
+) -> Engine:
     """Return the engine called `name`, ready to run on `device` ("auto", "cpu", "cuda" or "mps").
 
     Raises RequestError for an unknown name, WeightsError for missing or damaged files and ResourceError for a
     device that this machine does not have.
     """
-    return _function(_entry(name, extra_engines).factory)(weights_dir, device)
+    spec(name, extra_engines=extra_engines, models_dir=models_dir)
+    for installed in _added(models_dir):
+        if installed.name == name:
+            return _function(FAMILIES[installed.family].factory)(installed, device)
+    entry = next(each for each in (*ENGINES, *_extra(extra_engines)) if each.spec.name == name)
+    return _function(entry.factory)(weights_dir, device)
 
 
-def _entries(extra_engines: tuple[str, ...]) -> tuple[EngineEntry, ...]:
-    return ENGINES + tuple(EngineEntry(_module(factory).SPEC, factory) for factory in extra_engines)
+def _added(models_dir: Path | None) -> list[Installed]:
+    return [] if models_dir is None else read_all(models_dir)
 
 
-def _entry(name: str, extra_engines: tuple[str, ...]) -> EngineEntry:
-    entries = {entry.spec.name: entry for entry in _entries(extra_engines)}
-    if name not in entries:
-        raise RequestError("engine", f"Engine must be one of {', '.join(entries)}; you gave '{name[:40]}'.")
-    return entries[name]
+def _extra(extra_engines: tuple[str, ...]) -> tuple[EngineEntry, ...]:
+    return tuple(EngineEntry(_module(factory).SPEC, factory) for factory in extra_engines)
 
 
 def _module(factory: str) -> ModuleType:
     return importlib.import_module(factory.partition(":")[0])
 
 
-def _function(factory: str) -> Callable[[Path, str], Engine]:
-    function: Callable[[Path, str], Engine] = getattr(_module(factory), factory.partition(":")[2])
+def _function(factory: str) -> Callable[..., Engine]:
+    function: Callable[..., Engine] = getattr(_module(factory), factory.partition(":")[2])
     return function

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from backend.errors import CanceledError, RequestError, ResourceError
 from backend.media.motion import measured_motion
-from backend.models.engine import Conditioning, Engine, Given
+from backend.models.engine import Conditioning, Engine, Given, KeyFrame, ShowingEngine
 from backend.pipelines.denoise import OnStep, StepReport, denoise
 from backend.pipelines.plan import Plan, given_frames, plan_for
 from backend.pipelines.sampling import initial_noise
@@ -124,6 +124,7 @@ def _make(engine: Engine, request: ClipRequest, pictures: Pictures, hooks: ClipH
             prompt=engine.encode_prompt(request.prompt),
             negative=engine.encode_prompt(request.negative_prompt),
             given=_given(engine, request, pictures),
+            shown=_shown(engine, request, pictures),
         )
     with phases.phase("sampling", stage="sampling"):
         sampled = sample_latents(engine, request, conditioning=conditioning, hooks=hooks)
@@ -139,18 +140,33 @@ def _make(engine: Engine, request: ClipRequest, pictures: Pictures, hooks: ClipH
 
 
 def _given(engine: Engine, request: ClipRequest, pictures: Pictures) -> Given | None:
-    """Return the latents of the given pictures: the first frame alone, the last as a still group."""
+    """Return the latents of the pinned pictures: the first frame alone, the last as a still group."""
     frames = given_frames(request, engine.spec)
     if not frames:
         return None
-    every = engine.spec.frame_rule[0]
+    every, pinned = engine.spec.frame_rule[0], engine.spec.pictures.pinned
     latents = []
-    if pictures.first is not None:
+    if pictures.first is not None and "image" in pinned:
         latents.append(engine.encode(pictures.first[None])[:, :, :1])
-    if pictures.last is not None:
+    if pictures.last is not None and "last_image" in pinned:
         latents.append(engine.encode(np.stack([pictures.last] * (every + 1)))[:, :, 1:])
     together = torch.cat(latents, dim=2)
     return Given(frames, together[:, : together.shape[1] // engine.spec.velocity_parts])
+
+
+def _shown(engine: Engine, request: ClipRequest, pictures: Pictures) -> object:
+    """Return the pictures that the network looks at beside its latents, or None."""
+    num_frames = engine.spec.num_frames(request.duration_seconds)
+    places = {"image": (0, pictures.first), "last_image": (num_frames - 1, pictures.last)}
+    key_frames = [
+        KeyFrame(frame, picture)
+        for field, (frame, picture) in places.items()
+        if picture is not None and field not in engine.spec.pictures.pinned
+    ]
+    if not key_frames:
+        return None
+    assert isinstance(engine, ShowingEngine)
+    return engine.show(key_frames, num_frames=num_frames)
 
 
 def sample_latents(

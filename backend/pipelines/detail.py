@@ -32,7 +32,8 @@ from backend.pipelines.sampling import initial_noise
 from backend.pipelines.similarity import faithfulness
 from backend.requests import DetailRequest, validate_for
 
-_ALIGNED_PIXELS = 16  # the latents of one token
+_ALIGNED_PIXELS = 16
+"""The latents of one token, where an engine does not say another size."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,14 @@ def make_detail(
         return _make(engine, request, draft, hooks or ClipHooks())
 
 
-def part_of(request: DetailRequest, draft: Draft) -> Part:
-    """Return which part of `draft`, enlarged, `request` asks for; RequestError where it is not in it."""
+def part_of(request: DetailRequest, draft: Draft, *, aligned_pixels: int = _ALIGNED_PIXELS) -> Part:
+    """Return which part of `draft`, enlarged, `request` asks for; RequestError where it is not in it.
+
+    aligned_pixels: of which all sides are made multiples.
+    """
     count, height, width = draft.frames.shape[:3]
     enlargement = request.target_size / min(height, width)
-    size = (_aligned(width * enlargement), _aligned(height * enlargement))
+    size = (_aligned(width * enlargement, aligned_pixels), _aligned(height * enlargement, aligned_pixels))
     left, top, right, bottom = request.box or (0.0, 0.0, 1.0, 1.0)
     start = round((request.start_seconds or 0.0) * draft.frame_rate)
     length = count if request.duration_seconds is None else round(request.duration_seconds * draft.frame_rate)
@@ -78,7 +82,10 @@ def part_of(request: DetailRequest, draft: Draft) -> Part:
             f"Start must be below {count / draft.frame_rate:.2f}, the length of the clip; "
             f"you gave {request.start_seconds:g}.",
         )
-    sides = [_span(low, high, side) for low, high, side in ((left, right, size[0]), (top, bottom, size[1]))]
+    sides = [
+        _span(low, high, side, aligned_pixels)
+        for low, high, side in ((left, right, size[0]), (top, bottom, size[1]))
+    ]
     box = (sides[0][0], sides[1][0], sides[0][1], sides[1][1])
     return Part(slice(start, min(count, start + max(1, length))), box, size)
 
@@ -95,7 +102,8 @@ def enlarged(draft: Draft, part: Part, *, frame_rule: tuple[int, int]) -> np.nda
 
 
 def _make(engine: Engine, request: DetailRequest, draft: Draft, hooks: ClipHooks) -> Clip:
-    phases, part = Phases(hooks), part_of(request, draft)
+    aligned_pixels = engine.spec.detail.aligned_pixels if engine.spec.detail else _ALIGNED_PIXELS
+    phases, part = Phases(hooks), part_of(request, draft, aligned_pixels=aligned_pixels)
     with phases.phase("text", stage="text"):
         prompt, null = (engine.encode_prompt(text) for text in (request.prompt, ""))
     with phases.phase("preparing", stage="prepare"):
@@ -152,15 +160,15 @@ def _compared(frames: np.ndarray, draft: Draft, part: Part) -> dict[str, Any]:
     return faithfulness(frames, before, frame_rate=draft.frame_rate)
 
 
-def _span(low: float, high: float, side: int) -> tuple[int, int]:
+def _span(low: float, high: float, side: int, aligned_pixels: int) -> tuple[int, int]:
     """Return pixels from `low` to `high`, shares of `side`, moved outwards to whole tokens inside it."""
-    start = int(low * side) // _ALIGNED_PIXELS * _ALIGNED_PIXELS
-    stop = -(-round(high * side) // _ALIGNED_PIXELS) * _ALIGNED_PIXELS
-    return start, min(side, max(stop, start + _ALIGNED_PIXELS))
+    start = int(low * side) // aligned_pixels * aligned_pixels
+    stop = -(-round(high * side) // aligned_pixels) * aligned_pixels
+    return start, min(side, max(stop, start + aligned_pixels))
 
 
-def _aligned(length: float) -> int:
-    return max(_ALIGNED_PIXELS, round(length / _ALIGNED_PIXELS) * _ALIGNED_PIXELS)
+def _aligned(length: float, aligned_pixels: int) -> int:
+    return max(aligned_pixels, round(length / aligned_pixels) * aligned_pixels)
 
 
 def _interpolation(frame: np.ndarray, size: tuple[int, int]) -> int:

@@ -50,10 +50,18 @@ def plan_for(request: ClipRequest, spec: EngineSpec) -> Plan:
     """Return the plan of `request` on an engine with `spec`; what the engine cannot honour is left out."""
     preset = spec.presets[request.preset]
     steps = inference_steps(request, spec)
-    return Plan(
-        schedule(steps, shift=preset.timestep_shift, patch_schedule=preset.patch_schedule),
-        _guidance(request, spec),
+    shift = preset.timestep_shift
+    if preset.token_shift is not None:
+        extent = _extent(spec, request.duration_seconds, request.aspect_ratio)
+        shift = preset.token_shift.of(spec.pass_cost.tokens(**extent, scale=1))
+    levels = schedule(
+        steps,
+        shift=shift,
+        patch_schedule=preset.patch_schedule,
+        shape=preset.shape,
+        last_sigma=preset.last_sigma,
     )
+    return Plan(levels, _guidance(request, spec))
 
 
 def predicted_seconds(request: ClipRequest, spec: EngineSpec, speed: Speed) -> float:
@@ -91,10 +99,11 @@ def _extent(spec: EngineSpec, duration_seconds: float, aspect_ratio: str) -> dic
 
 
 def given_frames(request: ClipRequest, spec: EngineSpec) -> tuple[int, ...]:
-    """Return the latent frames that the pictures of `request` fill: the first, the last, both or none."""
+    """Return the latent frames that pinned pictures of `request` fill: the first, the last, both or none."""
     num_groups = (spec.num_frames(request.duration_seconds) - spec.frame_rule[1]) // spec.frame_rule[0]
-    first = (0,) if request.image else ()
-    return (*first, num_groups) if request.last_image else first
+    pinned = spec.pictures.pinned
+    first = (0,) if request.image and "image" in pinned else ()
+    return (*first, num_groups) if request.last_image and "last_image" in pinned else first
 
 
 def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
@@ -104,11 +113,10 @@ def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
         negative = None
         if request.negative_motion_score is not None:
             negative = NegativeMotion(request.negative_motion_score, until=NEGATIVE_MOTION_UNTIL)
-        is_given = request.image is not None or request.last_image is not None
         terms.append(
             TextGuidance(
                 text_scale=request.guidance_scale,
-                image_scale=request.image_guidance_scale if is_given else None,
+                image_scale=_image_scale(request, spec),
                 negative_motion=negative,
                 until=preset.text_until,
             )
@@ -119,3 +127,10 @@ def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
         request.renormalisation, parts=spec.velocity_parts, given_frames=given_frames(request, spec)
     )
     return Guidance(Pass(motion_score=request.motion_score), tuple(terms), renormalise)
+
+
+def _image_scale(request: ClipRequest, spec: EngineSpec) -> float | None:
+    """Return the guidance scale of pictures; None for that of text, 1 where every pass must see them."""
+    if request.image is None and request.last_image is None:
+        return None
+    return 1.0 if spec.pictures.in_every_pass else request.image_guidance_scale

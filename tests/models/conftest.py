@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from backend.models import registry
+from backend.models.adding import install_folder
 from backend.models.engine import Engine
 from tests.models.small_pocket import write_small_pocket
+from tests.models.tiny_open import write_ltx, write_wan
 from tests.tiny_engine import make
 
 
@@ -24,3 +26,17 @@ def small_weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pocket_engine(small_weights_dir: Path) -> Engine:
     return registry.load_engine("kinora-pocket", weights_dir=small_weights_dir, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def wan_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    folder = tmp_path_factory.mktemp("wan")
+    install_folder(write_wan(folder / "tiny"), name="tiny-wan", models_dir=folder)
+    return registry.load_engine("tiny-wan", weights_dir=folder, device="cpu", models_dir=folder)
+
+
+@pytest.fixture(scope="session")
+def ltx_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    folder = tmp_path_factory.mktemp("ltx")
+    install_folder(write_ltx(folder / "tiny", takes_key_frames=True), name="tiny-ltx", models_dir=folder)
+    return registry.load_engine("tiny-ltx", weights_dir=folder, device="cpu", models_dir=folder)

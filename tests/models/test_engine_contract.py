@@ -1,4 +1,4 @@
-"""What every engine promises, on the tiny engine and on Pocket with small random networks."""
+"""What every engine promises, on the tiny engine and on all others with small random networks."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from torch import Tensor
 from backend.models.engine import Conditioning, Engine, Pass
 from backend.pipelines.sampling import initial_noise
 
-ENGINES = pytest.mark.parametrize("engine", ["tiny", "pocket"], indirect=True)
+ENGINES = pytest.mark.parametrize("engine", ["tiny", "pocket", "wan", "ltx"], indirect=True)
 NUM_FRAMES, HEIGHT, WIDTH = 9, 32, 48
 
 # Batching changes the order of sums in a matrix product; in bfloat16 that is some units of 2^-8.

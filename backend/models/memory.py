@@ -1,0 +1,45 @@
+"""Putting a model's parts on the device by a named plan (`memory_plans`), with diffusers' own offloading."""
+
+from typing import Any
+
+import psutil
+import torch
+
+from backend.models.installed import Installed
+from backend.models.memory_plans import chosen
+from backend.models.placement import Placement
+
+
+def settle(parts: Any, placement: Placement, installed: Installed) -> str:
+    """Place a diffusers pipeline's `parts` by the model's plan and return how, for a clip's facts.
+
+    All plans but "blocks-fp8" give the same numbers, so "auto" may choose among them by what is free.
+    """
+    plan = installed.memory_plan
+    if plan == "auto":
+        free_bytes = _free_bytes(placement.device)
+        plan = chosen(installed.facts["parameters"], free_bytes=free_bytes)
+    if plan == "whole":
+        parts.to(placement.device)
+        return f"{placement}, {plan}"
+    if plan == "blocks-fp8":
+        for name in ("transformer", "transformer_2"):
+            network = getattr(parts, name, None)
+            if network is not None:
+                network.enable_layerwise_casting(
+                    storage_dtype=torch.float8_e4m3fn, compute_dtype=placement.dtype
+                )
+    if plan == "models":
+        parts.enable_model_cpu_offload(device=placement.device)
+    else:
+        parts.enable_group_offload(placement.device, offload_type="block_level", num_blocks_per_group=1)
+    parts.vae.enable_slicing()
+    parts.vae.enable_tiling()
+    return f"{placement}, {plan}"
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Return the free memory of `device`; on a CPU that of the whole machine, where offloading saves none."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().total)

@@ -1,0 +1,98 @@
+"""Open models end to end: added tiny folders make clips in a real worker process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from backend.api import Api
+from backend.cli import main
+from backend.config import Settings
+from backend.media.metadata import read_metadata
+from backend.media.probe import probe
+from backend.models.adding import install_folder
+from backend.models.installed import read
+from backend.requests import ClipRequest, parse_request
+from tests.models.tiny_open import WAN_FIRST_LAST, WAN_SMALL_LATENTS, WAN_TEXT, TinyWan, write_ltx, write_wan
+from tests.waiting import ended
+
+SIDE, SECONDS, STEPS = 32, 0.6, 3
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A studio with one added folder of each family and kind."""
+    folder = tmp_path_factory.mktemp("open")
+    settings = Settings(data_dir=folder / "data", weights_dir=folder / "weights", device="cpu")
+    kinds: dict[str, TinyWan] = {
+        "wan-text": WAN_TEXT,
+        "wan-first-last": WAN_FIRST_LAST,
+        "wan-small": WAN_SMALL_LATENTS,
+    }
+    for name, kind in kinds.items():
+        source = write_wan(folder / name, kind)
+        install_folder(source, name=name, models_dir=settings.models_dir, short_side=SIDE)
+    source = write_ltx(folder / "ltx", takes_key_frames=True)
+    install_folder(source, name="ltx", models_dir=settings.models_dir, short_side=2 * SIDE)
+    with Api.open(settings, warm_engine=None) as api:
+        yield api
+
+
+def pictures(studio: Api, folder: Path, *fields: str) -> dict[str, str]:
+    """Return the names of new pictures, by request field."""
+    named = {}
+    for shade, field in enumerate(fields):
+        Image.new("RGB", (SIDE, SIDE), (200, 80 * shade, 10)).save(folder / f"{field}.png")
+        named[field] = studio.add_image(folder / f"{field}.png")
+    return named
+
+
+@pytest.mark.parametrize(
+    ("engine", "fields"),
+    [
+        ("wan-text", ()),
+        ("wan-first-last", ("image", "last_image")),
+        ("wan-small", ("image",)),
+        ("ltx", ("image", "last_image")),
+    ],
+)
+def test_an_added_model_makes_a_clip_in_the_worker(
+    studio: Api, tmp_path: Path, engine: str, fields: tuple[str, ...]
+) -> None:
+    given: dict[str, Any] = pictures(studio, tmp_path, *fields)
+    given |= {"prompt": "a red ball", "engine": engine, "num_inference_steps": STEPS, "seed": 7}
+    request = ClipRequest.model_validate({**given, "duration_seconds": SECONDS})
+    made = ended(studio, studio.submit(request)[0])
+    assert made.status == "done", made.error
+    spec = next(each for each in studio.engines() if each.name == engine)
+    path = studio.output_path(made.id, "clip")
+    found = probe(path)
+    assert (found.num_frames, found.width, found.height) == (spec.num_frames(SECONDS), *spec.sizes["1:1"])
+    assert parse_request(read_metadata(path)["kinora"]["request"]) == made.request
+    assert made.facts["weights_sha256"] == read(studio.settings.models_dir, engine).sha256
+    assert made.facts["device"].startswith("cpu, ") and made.facts["device"].endswith(", whole")
+
+
+def test_a_spoilt_file_ends_the_job_with_a_sentence(studio: Api, tmp_path: Path) -> None:
+    models_dir = studio.settings.models_dir
+    folder = write_wan(tmp_path / "spoilt")
+    install_folder(folder, name="spoilt", models_dir=models_dir, short_side=SIDE)
+    weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    made = ended(studio, studio.submit(ClipRequest(prompt="a ball", engine="spoilt"))[0])
+    assert made.status == "failed" and "checksum" in str(made.error)
+
+
+def test_the_command_line_takes_what_the_engine_has_for_what_is_left_open(tmp_path: Path) -> None:
+    models_dir = Settings(data_dir=tmp_path, weights_dir=tmp_path).models_dir
+    install_folder(write_wan(tmp_path / "tiny"), name="tiny-wan", models_dir=models_dir, short_side=SIDE)
+    out = tmp_path / "out.mp4"
+    words = ["generate", "a red ball", "--engine", "tiny-wan", "--seconds", "0.6", "--steps", "2"]
+    assert main([*words, "--device", "cpu", "--data", str(tmp_path), "--out", str(out)]) == 0
+    request = parse_request(read_metadata(out)["kinora"]["request"])
+    assert isinstance(request, ClipRequest)
+    assert (request.engine, request.guidance_scale, request.aspect_ratio) == ("tiny-wan", 5.0, "16:9")

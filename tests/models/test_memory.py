@@ -1,0 +1,58 @@
+"""Memory plans change where weights wait, not what is computed; only the 8-bit one may change numbers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backend.models.adding import install_folder
+from backend.models.engine import Conditioning, Pass
+from backend.models.installed import Installed, read, write
+from backend.models.placement import place
+from backend.models.wan_video.engine import load
+from backend.pipelines.sampling import initial_noise
+from tests.models.tiny_open import WAN_EXPERTS, write_wan
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("wan")
+    return install_folder(write_wan(folder / "tiny", WAN_EXPERTS), name="tiny", models_dir=folder / "models")
+
+
+def made_with(installed: Installed, plan: str) -> tuple[str, list[torch.Tensor], np.ndarray]:
+    """Return what the engine says of itself, a velocity of each expert, and frames."""
+    engine = load(replace(installed, memory_plan=plan), "cpu")
+    noise = initial_noise(engine.latent_shape(num_frames=5, height=32, width=32), seed=1)
+    text = Conditioning(engine.encode_prompt("a ball"), engine.encode_prompt(""))
+    velocities = [engine.velocities(noise, sigma, text, [Pass()])[0] for sigma in (0.9, 0.5)]
+    return engine.device, velocities, engine.decode(noise)
+
+
+@pytest.mark.parametrize("plan", ["models", "blocks"])
+def test_offloading_changes_nothing_but_the_place(installed: Installed, plan: str) -> None:
+    _, expected, frames = made_with(installed, "whole")
+    device, velocities, offloaded_frames = made_with(installed, plan)
+    assert device == f"{place('cpu')}, {plan}"
+    assert all(torch.equal(one, other) for one, other in zip(velocities, expected, strict=True))
+    assert np.array_equal(frames, offloaded_frames)
+
+
+def test_eight_bit_storage_stays_close(installed: Installed) -> None:
+    _, expected, _ = made_with(installed, "whole")
+    device, velocities, _ = made_with(installed, "blocks-fp8")
+    assert device.endswith("blocks-fp8")
+    # Three bits of mantissa round each weight by at most 1/16; over a few layers that stays of its order.
+    errors = [(one - other).norm() / other.norm() for one, other in zip(velocities, expected, strict=True)]
+    assert all(0 < error < 0.25 for error in errors)
+
+
+def test_a_model_that_fits_is_kept_whole(installed: Installed) -> None:
+    assert load(installed, "cpu").device.endswith(", whole")
+
+
+def test_records_keep_the_plan(installed: Installed, tmp_path: Path) -> None:
+    write(tmp_path, replace(installed, memory_plan="blocks"))
+    assert read(tmp_path, "tiny").memory_plan == "blocks"
