@@ -12,7 +12,8 @@ import sqlite_utils
 from backend.config import Settings
 from backend.errors import StoreError
 from backend.store import projects
-from backend.store.database import Database, back_up
+from backend.store.backups import back_up
+from backend.store.database import Database
 from backend.store.migrations import MIGRATIONS, migrate, schema_version
 from tests.store.rows import PROJECT, add_project
 
@@ -124,7 +125,7 @@ def test_upgrade_keeps_rows_and_makes_a_backup(settings: Settings) -> None:
         row = connection.execute("SELECT * FROM projects").fetchone()
     second.close()
     assert (row["id"], row["is_starred"]) == (PROJECT.id, 0)
-    (backup,) = (settings.data_dir / "backups").glob("studio-v1-*.db")
+    (backup,) = (settings.data_dir / "backups").glob(f"studio-v{len(MIGRATIONS)}-*.db")
     assert sqlite3.connect(backup).execute("SELECT id FROM projects").fetchall() == [(PROJECT.id,)]
 
 
