@@ -271,6 +271,50 @@ def with_output(connection: sqlite3.Connection, sha256: str) -> list[Generation]
     return [from_row(row) for row in rows.fetchall()]
 
 
+def with_input(connection: sqlite3.Connection, name: str) -> list[Generation]:
+    """Return the generations whose requests name that picture or clip."""
+    rows = connection.execute(
+        f"""
+        SELECT {COLUMNS} FROM generations AS g JOIN jobs AS j ON j.generation_id = g.id
+        WHERE EXISTS (SELECT 1 FROM json_tree(g.request) WHERE atom = ?)
+        """,
+        (name,),
+    )
+    return [from_row(row) for row in rows.fetchall()]
+
+
+def bin_project(connection: sqlite3.Connection, project_id: str, *, binned_at: float) -> None:
+    """Put all generations of a project into the bin."""
+    connection.execute(
+        """
+        UPDATE generations SET binned_at = ?, revision = revision + 1
+        WHERE project_id = ? AND binned_at IS NULL
+        """,
+        (binned_at, project_id),
+    )
+
+
+def restore_project(connection: sqlite3.Connection, project_id: str, *, binned_at: float) -> None:
+    """Take the generations of a project out of the bin that were put there at `binned_at`."""
+    connection.execute(
+        """
+        UPDATE generations SET binned_at = NULL, revision = revision + 1
+        WHERE project_id = ? AND binned_at = ?
+        """,
+        (project_id, binned_at),
+    )
+
+
+def remove_empty_projects(connection: sqlite3.Connection) -> None:
+    """Delete the projects in the bin that have no generation any more."""
+    connection.execute(
+        """
+        DELETE FROM projects WHERE binned_at IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM generations WHERE project_id = projects.id)
+        """
+    )
+
+
 def insert_job(connection: sqlite3.Connection, generation: Generation) -> None:
     """Store the job of a generation that ended elsewhere."""
     connection.execute(

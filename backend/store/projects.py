@@ -95,8 +95,3 @@ def change(connection: sqlite3.Connection, project: Project) -> Project:
             "look at it again and repeat your change."
         )
     return now
-
-
-def remove(connection: sqlite3.Connection, project_id: str) -> None:
-    """Delete an empty project; StoreError where generations belong to it."""
-    connection.execute("DELETE FROM projects WHERE id = ?", (project_id,))

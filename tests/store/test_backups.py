@@ -12,7 +12,7 @@ from backend.errors import StoreError
 from backend.store import backups, generations, library, projects
 from backend.store.database import Database
 from backend.store.library import Wanted
-from backend.store.migrations import MIGRATIONS
+from backend.store.migrations import MIGRATIONS, keep_library
 from tests.store.rows import PROJECT, add_project, add_queued
 
 
@@ -100,8 +100,9 @@ def test_nothing_is_restored_under_a_running_studio_or_from_a_damaged_copy(datab
     assert database.path.exists()
 
 
-def test_rows_of_the_first_version_are_found_in_the_library(settings: Settings) -> None:
-    old = Database.open(settings.database_path, migrations=MIGRATIONS[:1])
+def test_rows_of_the_version_before_are_found_in_the_library(settings: Settings) -> None:
+    version = MIGRATIONS.index(keep_library)
+    old = Database.open(settings.database_path, migrations=MIGRATIONS[:version])
     with old.transaction() as connection:
         connection.execute("INSERT INTO projects VALUES ('P', 'Untitled', 1.0)")
         for generation_id, parents in (("A", "[]"), ("B", '["A"]')):
@@ -120,5 +121,5 @@ def test_rows_of_the_first_version_are_found_in_the_library(settings: Settings) 
         assert [each.id for each in library.family(connection, "A")] == ["A", "B"]
         assert projects.get(connection, "P") == projects.Project("P", "Untitled", 1.0)
     assert (first.id, second.parents, second.revision, second.is_starred) == ("A", ("A",), 1, False)
-    assert [copy.name[:10] for copy in copies(new)] == ["studio-v1-"]
+    assert [copy.name.startswith(f"studio-v{version}-") for copy in copies(new)] == [True]
     new.close()
