@@ -21,11 +21,14 @@ class Difference:
 
 
 def differences(before: Generation, after: Generation) -> list[Difference]:
-    """Return where `after` differs from `before`: what was asked first, then what was measured."""
-    return [
-        *_differing("request", before.request.model_dump(), after.request.model_dump()),
-        *_differing("facts", before.facts, after.facts),
-    ]
+    """Return where `after` differs from `before`: what was asked first, then what was measured.
+
+    What was both is told once.
+    """
+    asked = list(_differing("request", before.request.model_dump(), after.request.model_dump()))
+    told = {each.field for each in asked}
+    measured = _differing("facts", before.facts, after.facts)
+    return asked + [each for each in measured if each.field not in told]
 
 
 def _differing(part: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:

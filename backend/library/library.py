@@ -213,7 +213,7 @@ class Library:
             usages=usages,
             inputs_bytes=size_of(settings.inputs_dir),
             backups_bytes=size_of(settings.data_dir / "backups"),
-            database_bytes=settings.database_path.stat().st_size,
+            database_bytes=sum(path.stat().st_size for path in settings.data_dir.glob("studio.db*")),
             unclaimed=storage.unclaimed(settings, output_paths=paths, input_names=names),
         )
 

@@ -76,7 +76,7 @@ def statement(wanted: Wanted, *, limit: int, before: str | None) -> tuple[str, d
         conditions.append(f"{order} < :before")
     else:
         conditions.append("prompts_fts MATCH :match AND f.rowid < " + _number_of(before))
-    values = {
+    values: dict[str, object] = {
         "project_id": wanted.project_id,
         "kind": wanted.kind,
         "engine": wanted.engine,
