@@ -119,7 +119,7 @@ def test_new_clips_go_to_the_project_that_was_made(library: Page, studio: Runnin
     assert library.locator("img[src=x]").count() == 0 and "broken" not in library.title()
 
 
-def test_project_is_renamed_exported_and_imported(library: Page, studio: Running, tmp_path: Path) -> None:
+def test_project_is_renamed_exported_and_imported(library: Page, tmp_path: Path) -> None:
     library.get_by_role("button", name="Untitled", exact=True).click()
     library.locator("[data-action=rename]").click()
     library.fill(".rename input", "A film")

@@ -1,12 +1,13 @@
 """The Library over HTTP: refusals are one sentence, and of two windows the one behind is told."""
 
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
 import pytest
 
 from backend.api import Generation
-from studio.guard import MAX_BODY_BYTES
+from studio.guard import IMPORT_PATH, MAX_BODY_BYTES, MAX_FILE_BYTES, PUT_BACK_PATH
 from tests.studio.running import HEADERS, Running
 
 
@@ -85,11 +86,29 @@ def test_missing_file_is_shown_and_comes_back_whatever_its_name(
     assert (client.get(address).json()["take"]["missing"], path.read_bytes()) == ([], content)
 
 
-def test_only_whole_files_may_be_long(client: httpx.Client) -> None:
-    long = {"content-length": str(MAX_BODY_BYTES + 1)}
-    assert client.post("/studio/projects", headers=long, content=b"{}").status_code == 413
-    huge = {"content-length": str(2**40)}
-    assert client.post("/studio/projects/import", headers=huge, content=b"").status_code == 413
+@pytest.mark.parametrize(
+    ("path", "num_bytes", "status"),
+    [
+        ("/studio/projects", MAX_BODY_BYTES + 1, 413),
+        (IMPORT_PATH, MAX_FILE_BYTES + 1, 413),
+        (PUT_BACK_PATH, MAX_FILE_BYTES + 1, 413),
+    ],
+)
+def test_length_is_refused_before_anything_is_sent(
+    studio: Running, path: str, num_bytes: int, status: int
+) -> None:
+    connection = HTTPConnection(studio.url.removeprefix("http://"), timeout=60)
+    connection.putrequest("POST", path)
+    for name, value in {**HEADERS, "Content-Length": str(num_bytes)}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    assert connection.getresponse().status == status
+    connection.close()
+
+
+def test_project_file_may_be_longer_than_other_bodies(client: httpx.Client) -> None:
+    answer = client.post(IMPORT_PATH, content=(bytes(2**20) for _ in range(MAX_BODY_BYTES // 2**20 + 1)))
+    assert (answer.status_code, "no project file" in answer.json()["error"]) == (422, True)
 
 
 def test_page_of_another_site_can_change_nothing(client: httpx.Client) -> None:
