@@ -65,7 +65,9 @@ def test_family_and_difference_of_the_chosen_clip_are_shown(library: Page) -> No
     expect(row.locator("td")).to_have_text(["7", "9"])
 
 
-def test_reuse_and_remix_fill_in_create(library: Page) -> None:
+def test_reuse_and_remix_fill_in_create(page: Page) -> None:
+    page.get_by_role("button", name="Advanced").click()
+    library = opened(page)
     pick(library, "a green cube on the meadow")
     library.locator("[data-part=all]").click()
     expect(library.locator("#prompt textarea")).to_have_value("a green cube on the meadow")
@@ -146,6 +148,7 @@ def test_every_control_of_the_library_has_a_name(library: Page) -> None:
     pick(library, "a red ball")
     nameless = library.evaluate("""
         [...document.querySelectorAll('button, input, select, video, a[href]')].filter(
-          (e) => e.checkVisibility() && !e.labels?.length && !e.ariaLabel && !e.textContent.trim() && !e.title
+          (e) => e.checkVisibility() && e.ariaHidden !== 'true'
+            && !e.labels?.length && !e.ariaLabel && !e.textContent.trim() && !e.title
         ).map((e) => e.outerHTML)""")
     assert nameless == []
