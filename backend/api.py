@@ -14,6 +14,9 @@ from backend.jobs.controls import Controls, require_room
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
+from backend.library.comparison import Difference
+from backend.library.library import Library
+from backend.library.storage import DiskUse
 from backend.media.inputs import clip_path, image_path, store_clip, store_image
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
@@ -33,12 +36,27 @@ from backend.requests import (
     validate_variations,
 )
 from backend.store import generations, jobs, projects
+from backend.store.backups import DailyBackups
 from backend.store.database import Database
 from backend.store.generations import Generation, Output
 from backend.store.ids import IdSource
+from backend.store.library import Wanted
 from backend.store.projects import Project
 
-__all__ = ["Api", "EngineSpec", "Generation", "Output", "Preview", "Progress", "Project", "StudioStatus"]
+__all__ = [
+    "Api",
+    "Difference",
+    "DiskUse",
+    "EngineSpec",
+    "Generation",
+    "Library",
+    "Output",
+    "Preview",
+    "Progress",
+    "Project",
+    "StudioStatus",
+    "Wanted",
+]
 
 DEFAULT_ENGINE = ClipRequest.model_fields["engine"].default
 FIRST_PROJECT_NAME = "Untitled"
@@ -85,7 +103,10 @@ class Api:
         self.controls = Controls(settings, database, dispatcher=dispatcher)
         with database.reading() as connection:
             self._ids = IdSource(newest=generations.newest_id(connection))
-            self._default_project = projects.oldest(connection) or self._make_first_project()
+        self.library = Library(settings, database, self._ids)
+        self.default_project()
+        self._backups = DailyBackups(database)
+        self._backups.start()
         self._weights = [WeightsWatch(settings.weights_dir, spec) for spec in self.engines()]
         self._is_open = True
 
@@ -116,6 +137,7 @@ class Api:
         if self._is_open:
             self._is_open = False
             self._dispatcher.stop()
+            self._backups.stop()
             self._database.close()
 
     def __enter__(self) -> "Api":
@@ -135,15 +157,16 @@ class Api:
         """Return the ids of `variations` new generations, which are stored and queued when this returns.
 
         Their seeds count up from the request's, or from one that is drawn here. parents: the generations they
-        are made from. Raises RequestError for what the engine cannot make, NotFoundError for an unknown
+        are made from, to whose project the new ones belong unless `project_id` names another. Raises
+        RequestError for what the engine cannot make or a project in the bin, NotFoundError for an unknown
         project or parent.
         """
         spec = self._spec(request.engine)
         validate_for(request, spec)
         self._require_inputs(request, spec)
-        known_parents = tuple(self.generation(parent).id for parent in parents)
+        known_parents = [self.generation(parent) for parent in parents]
         seeds = _seeds(request.seed, validate_variations(variations))
-        project = self.default_project() if project_id is None else self.project(project_id)
+        project = self._destination(project_id, known_parents)
         new = [
             Generation(
                 id=self._ids.next(),
@@ -151,7 +174,7 @@ class Api:
                 request=request.model_copy(update={"seed": seed}),
                 created_at=time.time(),
                 kind=request.kind,
-                parents=known_parents,
+                parents=tuple(parent.id for parent in known_parents),
             )
             for seed in seeds
         ]
@@ -324,13 +347,20 @@ class Api:
             return projects.get(connection, project_id)
 
     def default_project(self) -> Project:
-        """Return the first project, which every data folder has."""
-        return self._default_project
+        """Return the first project outside the bin; every data folder has one."""
+        with self._database.reading() as connection:
+            found = projects.oldest(connection)
+        return found or self.library.make_project(FIRST_PROJECT_NAME)
 
-    def _make_first_project(self) -> Project:
-        project = Project(self._ids.next(), FIRST_PROJECT_NAME, time.time())
-        with self._database.transaction() as connection:
-            projects.insert(connection, project)
+    def _destination(self, project_id: str | None, parents: Sequence[Generation]) -> Project:
+        """Return the project that new generations go to; NotFoundError, RequestError for one in the bin."""
+        if project_id is None and not parents:
+            return self.default_project()
+        project = self.project(project_id or parents[0].project_id)
+        if project.binned_at is not None:
+            raise RequestError(
+                "project", f"The project '{project.name}' is in the bin; restore it or choose another."
+            )
         return project
 
     def _vocabulary(self, engine: str) -> dict[str, list[str]]:

@@ -5,7 +5,8 @@
     ├── WeightsError        a weights file is missing or damaged
     ├── MediaError          a file cannot be read or written as the media it should be
     ├── StoreError          the database or the data folder cannot be used
-    │   └── NotFoundError   no such generation, project or file
+    │   ├── NotFoundError   no such generation, project or file
+    │   └── ConflictError   it was changed elsewhere since it was read
     ├── ResourceError       memory, disk or device does not suffice
     ├── NumericsError       the numbers of a run became invalid
     ├── WorkerError         the worker process stopped
@@ -41,6 +42,10 @@ class StoreError(StudioError):
 
 class NotFoundError(StoreError):
     """Nothing is stored under the given id or name."""
+
+
+class ConflictError(StoreError):
+    """What was to be changed is not any more what its reader saw."""
 
 
 class ResourceError(StudioError):

@@ -14,9 +14,10 @@ from studio.door import hosts
 from studio.endpoints import add_endpoints
 from studio.entrance import Entrance
 from studio.guard import MAX_BODY_BYTES, Guard
+from studio.library_routes import library_routes
 from studio.markup import HEADER
 from studio.routes import studio_routes
-from studio.tabs import create
+from studio.tabs import create, library
 from studio.theme import colour_tokens, kinora_theme
 
 
@@ -28,10 +29,10 @@ class Tab:
     build: Callable[[Api], None]
 
 
-TABS = (Tab("Create", create.build),)
+TABS = (Tab("Create", create.build), Tab("Library", library.build))
 
 _ASSETS = Path(__file__).parent.parent / "assets"
-_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "takes")
+_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "takes", "library")
 _MOUNT_HEADER = "import('/assets/js/header.js').then(({ mountHeader }) => mountHeader(element));"
 _HEAD = """
 <meta name="theme-color" content="#14151A">
@@ -80,6 +81,7 @@ def build_app(api: Api, *, port: int, token: str, password: str = "") -> FastAPI
         entrance=Entrance(token=token, port=port, password=password),
     )
     app.include_router(studio_routes(api))
+    app.include_router(library_routes(api))
     for path in _CLOSED:
         app.add_route(f"/gradio_api/{path}", _not_found, methods=["GET", "POST"])
     for kind in ("css", "js"):

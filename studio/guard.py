@@ -16,6 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from studio.entrance import Entrance
 
 MAX_BODY_BYTES = 64 * 2**20
+MAX_FILE_BYTES = 4 * 2**30
+IMPORT_PATH = "/studio/projects/import"
+PUT_BACK_PATH = "/studio/library/put-back"
 
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -31,6 +34,7 @@ _SECURITY_HEADERS = {
         "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
+_FILE_BODIES = (IMPORT_PATH, PUT_BACK_PATH)  # written to the disk as they come, never held in memory
 _FILE_PATHS = ("/gradio_api/file", "/gradio_api/stream", "/media/")
 _FILE_POLICY = (
     "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
@@ -61,7 +65,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        limited = self._limited(receive)
+        limited = self._limited(receive, most=self._most_bytes(scope))
         target = self._refusal(scope) or await self.entrance.answer(scope, limited) or self.app
         await target(scope, limited, _with_security_headers(scope["path"], send))
 
@@ -75,11 +79,15 @@ class Guard:
         if has_foreign_origin or (is_foreign and not _opens_the_page(scope, headers)):
             return PlainTextResponse("This studio only answers its own page.", 403)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self.max_body_bytes:
-            return PlainTextResponse(self._too_long(), 413)
+        if not length.isdecimal() or int(length) > self._most_bytes(scope):
+            return PlainTextResponse(_too_long(self._most_bytes(scope)), 413)
         return None
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _most_bytes(self, scope: Scope) -> int:
+        """Return how long the body of a request may be."""
+        return MAX_FILE_BYTES if scope["path"] in _FILE_BODIES else self.max_body_bytes
+
+    def _limited(self, receive: Receive, *, most: int) -> Receive:
         """Return `receive` with an end to it, for a body that does not say how long it is."""
         num_bytes = 0
 
@@ -87,14 +95,15 @@ class Guard:
             nonlocal num_bytes
             message = await receive()
             num_bytes += len(message.get("body", b""))
-            if num_bytes > self.max_body_bytes:
-                raise HTTPException(413, self._too_long(), headers={"connection": "close"})
+            if num_bytes > most:
+                raise HTTPException(413, _too_long(most), headers={"connection": "close"})
             return message
 
         return receive_limited
 
-    def _too_long(self) -> str:
-        return f"A request may be at most {self.max_body_bytes / 2**20:g} MB."
+
+def _too_long(most_bytes: int) -> str:
+    return f"A request may be at most {most_bytes / 2**20:g} MB."
 
 
 def _opens_the_page(scope: Scope, headers: Headers) -> bool:

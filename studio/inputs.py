@@ -22,10 +22,11 @@ _MOUNT_WORDS = "import('/assets/js/prompt.js').then(({ mountWords }) => mountWor
 class Inputs:
     """The left column. fields: name of a request field -> its input; everything else by what it is for.
 
-    pictures: request field -> where its picture is shown; the field itself is a hidden name.
+    pictures: request field -> where its picture is shown; the field itself is a hidden name. project: hidden.
     """
 
     fields: dict[str, Component]
+    project: gr.Textbox
     prompt: gr.Textbox
     variations: gr.Radio
     generate: gr.Button
@@ -68,6 +69,7 @@ def build_inputs(api: Api) -> Inputs:
     fields = {"prompt": prompt, "negative_prompt": negative_prompt, **shape, **picture_names}
     return Inputs(
         fields={**fields, "motion_score": motion, "preset": preset, "seed": seed, **steering},
+        project=gr.Textbox(visible="hidden", container=False),
         prompt=prompt,
         variations=variations,
         generate=generate,

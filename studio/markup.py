@@ -3,7 +3,8 @@
 HEADER = """
 <header class="bar">
   <p class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 5v14l8-7zM13 5v14l8-7z"/></svg>
-    <b>Kinora</b><span class="project" data-field="project"></span></p>
+    <b>Kinora</b><label class="project">
+    <span class="unseen">Project</span><select data-field="project"></select></label></p>
   <p class="status" role="status"><span class="dot" aria-hidden="true"></span>
     <span data-field="status"></span></p>
   <button type="button" class="quiet glyph" data-action="theme" aria-label="Switch between dark and light"
@@ -24,6 +25,7 @@ HEADER = """
     <div data-needs="detail"><dt><kbd>A</kbd></dt><dd>Approve the draft for detail</dd></div>
     <div data-needs="detail"><dt><kbd>D</kbd></dt><dd>Detail: larger and finer</dd></div>
     <div data-needs="detail"><dt><kbd>C</kbd></dt><dd>Compare with the draft</dd></div>
+    <div><dt><kbd>/</kbd></dt><dd>Search the library</dd></div>
     <div><dt><kbd>?</kbd></dt><dd>Show this sheet</dd></div>
   </dl>
   <form method="dialog"><button class="secondary">Close</button></form>

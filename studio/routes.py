@@ -21,12 +21,12 @@ def studio_routes(api: Api) -> APIRouter:
     router = APIRouter()
 
     @router.get("/studio/state")
-    def state() -> dict[str, Any]:
-        return state_view(api)
+    def state(project: str | None = None) -> dict[str, Any]:
+        return state_view(api, project_id=project)
 
     @router.get("/studio/takes")
-    def takes(before: str | None = None) -> dict[str, Any]:
-        found = api.generations(limit=TAKES_PER_PAGE + 1, before=before)
+    def takes(before: str | None = None, project: str | None = None) -> dict[str, Any]:
+        found = api.generations(project_id=project, limit=TAKES_PER_PAGE + 1, before=before)
         shown = [take_view(generation) for generation in found[:TAKES_PER_PAGE]]
         return {"takes": shown, "has_older": len(found) > TAKES_PER_PAGE}
 

@@ -8,12 +8,19 @@ from typing import Any
 from backend.api import Api, Generation, Progress
 
 
-def state_view(api: Api) -> dict[str, Any]:
-    """Return what changes while a creator watches: status, the queue with its progress, the newest take."""
+def state_view(api: Api, *, project_id: str | None = None) -> dict[str, Any]:
+    """Return what changes while a creator watches: status, the queue with its progress, the newest take.
+
+    project_id: whose takes are watched; where it is none (any more), those of the first project.
+    """
     status = api.status()
-    newest = api.generations(limit=1)
+    projects = [each for each in api.library.projects() if each.binned_at is None]
+    project = next((each for each in projects if each.id == project_id), projects[0])
+    newest = api.generations(project_id=project.id, limit=1)
     return {
-        "project": api.default_project().name,
+        "project": project.name,
+        "project_id": project.id,
+        "projects": [{"id": each.id, "name": each.name} for each in projects],
         "device": status.device,
         "worker": status.worker,
         "queued": status.queued,

@@ -16,6 +16,12 @@ export function ago(epochSeconds) {
   return new Date(epochSeconds * 1000).toLocaleDateString();
 }
 
+/** Return a number of bytes as "512 KB", "3.4 MB" or "1.2 GB". */
+export function bytes(number) {
+  if (number < 1e6) return `${Math.ceil(number / 1e3)} KB`;
+  return number < 1e9 ? `${(number / 1e6).toFixed(1)} MB` : `${(number / 1e9).toFixed(1)} GB`;
+}
+
 /** Return the name of a torch device as people call it. */
 export function deviceName(device) {
   if (device.startsWith("cpu")) return "CPU";

@@ -2,7 +2,7 @@
 
 import { deviceName, fraction } from "./format.js";
 import { listenForShortcuts } from "./shortcuts.js";
-import { subscribe } from "./state.js";
+import { chooseProject, subscribe } from "./state.js";
 
 const SILENT = "The studio does not answer; is it still running?";
 const LOCKED = "The studio was started again; open the address that the launcher printed.";
@@ -12,14 +12,25 @@ export function mountHeader(element) {
   const field = (name) => element.querySelector(`[data-field="${name}"]`);
   element.querySelector('[data-action="theme"]').addEventListener("click", switchColours);
   listenForShortcuts(element);
+  field("project").addEventListener("change", (event) => chooseProject(event.target.value));
   subscribe(({ state, isConnected, isKnown }) => {
     const running = state.queue.find((job) => job.status === "running");
     element.querySelector(".bar").dataset.worker = isConnected ? activity(state) : "away";
-    setText(field("project"), state.project);
+    showProjects(field("project"), state);
     setText(field("status"), isConnected ? statusLine(state) : isKnown ? SILENT : LOCKED);
     const percent = running ? `${Math.round(100 * fraction(running.progress))} % · ` : "";
     document.title = `${percent}Kinora`;
   });
+}
+
+/** Offer the projects; a list that is open is left alone until something in it changes. */
+function showProjects(select, { projects, project_id: chosen }) {
+  const names = JSON.stringify(projects);
+  if (select.dataset.names !== names) {
+    select.dataset.names = names;
+    select.replaceChildren(...projects.map(({ id, name }) => new Option(name, id)));
+  }
+  if (select.value !== chosen) select.value = chosen;
 }
 
 function activity(state) {

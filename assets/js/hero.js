@@ -12,7 +12,7 @@ import { choose, refresh, subscribe } from "./state.js";
 
 const VIEWS = { queued: "making", running: "making", done: "done", failed: "stopped", canceled: "stopped" };
 
-/** Fill `element` and keep it true; `page` has examples, reuse(id), remix(id), cancel(id) and those of DetailPanel. */
+/** Fill `element` and keep it true; `page` has examples, reuse(id, part), cancel(id) and those of DetailPanel. */
 export function mountHero(element, page) {
   const hero = element.querySelector(".hero");
   const field = (name) => hero.querySelector(`[data-field="${name}"]`);
@@ -25,7 +25,7 @@ export function mountHero(element, page) {
   let shown = null;
 
   button("reuse").addEventListener("click", () => page.reuse(shown.id));
-  button("remix").addEventListener("click", () => page.remix(shown.id));
+  button("remix").addEventListener("click", () => page.reuse(shown.id, "remix"));
   button("cancel").addEventListener("click", () => {
     page.cancel(shown.id);
     choose(null);
@@ -40,6 +40,7 @@ export function mountHero(element, page) {
     button("layers").setAttribute("aria-pressed", isShown);
   });
   window.addEventListener("kinora:submitted", () => bringIntoView(hero));
+  window.addEventListener("kinora:reuse", ({ detail: { id, part } }) => page.reuse(id, part));
   showExamples(hero.querySelector(".examples"), page.examples);
 
   const approve = page.detailOptions && (async (id) => {

@@ -8,6 +8,7 @@ const HIDDEN_MS = 3000;
 
 const listeners = new Set();
 const snapshot = { state: null, takes: [], hasOlder: false, chosen: null, isConnected: true, isKnown: true };
+const PROJECT_KEY = "kinora-project"; // what Generate reads too
 let stamp = "";
 let timer = 0;
 let isPolling = false;
@@ -31,6 +32,13 @@ export async function choose(id) {
   publish();
 }
 
+/** Go to the project of that id: its takes are shown, and new ones go there. */
+export function chooseProject(id) {
+  localStorage.setItem(PROJECT_KEY, id);
+  choose(null);
+  refresh();
+}
+
 /** Ask the server at once instead of at the next turn. */
 export function refresh() {
   isStale = true;
@@ -39,7 +47,7 @@ export function refresh() {
 
 /** Add the next page of older takes. */
 export async function loadOlder() {
-  const page = await json(`/studio/takes?before=${snapshot.takes.at(-1).id}`);
+  const page = await json(`${takesAddress()}&before=${snapshot.takes.at(-1).id}`);
   if (!page) return;
   snapshot.takes.push(...page.takes);
   snapshot.hasOlder = page.has_older;
@@ -50,9 +58,12 @@ async function poll() {
   clearTimeout(timer);
   isPolling = true;
   isStale = false;
-  const state = await json("/studio/state");
+  const project = localStorage.getItem(PROJECT_KEY) ?? "";
+  const state = await json(`/studio/state?project=${encodeURIComponent(project)}`);
   snapshot.isConnected = state !== null;
   if (state) {
+    if (state.project_id !== snapshot.state?.project_id) snapshot.takes = [];
+    if ((localStorage.getItem(PROJECT_KEY) ?? "") === project) localStorage.setItem(PROJECT_KEY, state.project_id);
     snapshot.state = state;
     await followTakes(state);
   }
@@ -64,15 +75,19 @@ async function poll() {
 
 /** Read the takes again when one came, went or changed. */
 async function followTakes(state) {
-  const now = [state.newest, ...state.queue.map((job) => `${job.id} ${job.status}`)].join();
+  const now = [state.project_id, state.newest, ...state.queue.map((job) => `${job.id} ${job.status}`)].join();
   if (now === stamp) return;
-  const page = await json("/studio/takes");
+  const page = await json(takesAddress());
   if (!page) return;
   const older = snapshot.takes.filter((take) => page.takes.length && take.id < page.takes.at(-1).id);
   if (!older.length) snapshot.hasOlder = page.has_older;
   snapshot.takes = [...page.takes, ...older];
   if (stamp === "") await chooseFromAddress();
   stamp = now;
+}
+
+function takesAddress() {
+  return `/studio/takes?project=${snapshot.state.project_id}`;
 }
 
 async function chooseFromAddress() {

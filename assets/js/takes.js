@@ -130,7 +130,7 @@ function words(take) {
 }
 
 /** Return the poster of `take`, which plays while the pointer or the focus is on it. */
-function thumbnail(take) {
+export function thumbnail(take) {
   const frame = part("span", "thumbnail");
   if (!take.poster) {
     frame.textContent = take.status === "failed" ? "!" : "–";

@@ -4,7 +4,6 @@ Exactly one process owns the file: SQLite before 3.51.3 can damage a WAL file th
 exclusive locking doubles as the lock against a second studio on the same data folder.
 """
 
-import logging
 import os
 import sqlite3
 import threading
@@ -14,9 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backend.errors import StoreError
+from backend.store.backups import back_up, backups_dir, rotate
 from backend.store.migrations import MIGRATIONS, Migration, migrate, schema_version
-
-_log = logging.getLogger(__name__)
 
 _LOCK_TIMEOUT_SECONDS = 1.0
 _PRAGMAS = ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
@@ -132,7 +130,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _damaged(path: Path, finding: str) -> StoreError:
     return StoreError(
         f"The database {path} is damaged ({finding}); move it away and put the newest copy from "
-        f"{path.parent / 'backups'} in its place."
+        f"{backups_dir(path)} in its place."
     )
 
 
@@ -145,23 +143,10 @@ def _upgrade(connection: sqlite3.Connection, path: Path, migrations: tuple[Migra
             f"{len(migrations)}); update Kinora or choose another data folder with --data."
         )
     if 0 < version < len(migrations):
-        back_up(
-            connection, path.parent / "backups" / f"studio-v{version}-{time.strftime('%Y%m%d-%H%M%S')}.db"
-        )
+        folder = backups_dir(path)
+        back_up(connection, folder / f"studio-v{version}-{time.strftime('%Y%m%d-%H%M%S')}.db")
+        rotate(folder)
     migrate(connection, migrations)
-
-
-def back_up(connection: sqlite3.Connection, target: Path) -> None:
-    """Copy the whole database to `target`, which appears only when it is complete."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    copy = sqlite3.connect(partial)
-    try:
-        connection.backup(copy)
-    finally:
-        copy.close()
-    partial.replace(target)
-    _log.info("backed up the database to %s", target)
 
 
 def _pid_path(path: Path) -> Path:

@@ -8,11 +8,13 @@ from typing import Any
 from backend.errors import NotFoundError
 from backend.requests import ClipRequest, Request, parse_request
 
-_SELECT = """
-    SELECT g.id, g.project_id, g.kind, g.request, g.parents, g.outputs, g.facts, g.created_at,
-           j.status, j.attempt, j.edits, j.started_at, j.finished_at, j.error
-    FROM generations AS g JOIN jobs AS j ON j.generation_id = g.id
+COLUMNS = """
+    g.id, g.project_id, g.kind, g.request, g.parents, g.outputs, g.facts, g.created_at,
+    g.is_starred, g.binned_at, g.revision, j.status, j.attempt, j.edits, j.started_at, j.finished_at, j.error
 """
+"""What `from_row` reads, of generations AS g and jobs AS j."""
+
+_SELECT = f"SELECT {COLUMNS} FROM generations AS g JOIN jobs AS j ON j.generation_id = g.id"
 _SIMILAR_WITHIN = 200
 
 
@@ -33,7 +35,8 @@ class Generation:
 
     status: "queued", "running", "done", "failed" or "canceled"; error: one sentence, when failed, which stays
     while it is tried again. attempt: how often a worker was given it; edits: how often its request was
-    changed while it waited; facts: what was measured, empty until done.
+    changed while it waited; facts: what was measured, empty until done. binned_at: None outside the bin;
+    revision: counts the changes of star and bin.
     """
 
     id: str
@@ -50,6 +53,9 @@ class Generation:
     parents: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    is_starred: bool = False
+    binned_at: float | None = None
+    revision: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain dicts and lists."""
@@ -111,7 +117,7 @@ def get(connection: sqlite3.Connection, generation_id: str) -> Generation:
         raise NotFoundError(
             f"There is no generation '{generation_id[:40]}'; it may be in another data folder."
         )
-    return _generation(row)
+    return from_row(row)
 
 
 def newest(
@@ -121,13 +127,17 @@ def newest(
     limit: int = 50,
     before: str | None = None,
 ) -> list[Generation]:
-    """Return up to `limit` generations, newest first, of one project or all, older than the id `before`."""
-    conditions = ["g.id < ?"] if before else []
+    """Return up to `limit` generations outside the bin, newest first, older than the id `before`.
+
+    Of one project, or of all.
+    """
+    conditions = ["g.binned_at IS NULL"]
+    conditions += ["g.id < ?"] if before else []
     conditions += ["g.project_id = ?"] if project_id else []
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = f"WHERE {' AND '.join(conditions)}"
     values = [value for value in (before, project_id) if value]
     rows = connection.execute(f"{_SELECT} {where} ORDER BY g.id DESC LIMIT ?", (*values, limit))
-    return [_generation(row) for row in rows.fetchall()]
+    return [from_row(row) for row in rows.fetchall()]
 
 
 def live(connection: sqlite3.Connection) -> list[Generation]:
@@ -138,7 +148,7 @@ def live(connection: sqlite3.Connection) -> list[Generation]:
         ORDER BY j.status = 'queued', j.position, j.generation_id
         """
     )
-    return [_generation(row) for row in rows.fetchall()]
+    return [from_row(row) for row in rows.fetchall()]
 
 
 def newest_id(connection: sqlite3.Connection) -> str | None:
@@ -180,7 +190,8 @@ def similar_stage_seconds(connection: sqlite3.Connection, request: Request) -> d
     return None if row is None else {name: float(value) for name, value in json.loads(row[0]).items()}
 
 
-def _generation(row: sqlite3.Row) -> Generation:
+def from_row(row: sqlite3.Row) -> Generation:
+    """Return the generation in a row of COLUMNS."""
     columns = dict(row)
     return Generation(
         **{
@@ -189,5 +200,6 @@ def _generation(row: sqlite3.Row) -> Generation:
             "parents": tuple(json.loads(columns["parents"])),
             "outputs": tuple(Output(**output) for output in json.loads(columns["outputs"])),
             "facts": json.loads(columns["facts"]),
+            "is_starred": bool(columns["is_starred"]),
         }
     )

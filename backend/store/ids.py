@@ -23,6 +23,16 @@ class IdSource:
             return _text(self._last)
 
 
+def least_id(at: float) -> str:
+    """Return the id before which every id made before `at` (UTC epoch seconds) sorts."""
+    return _text(max(int(at * 1000), 0) << 80)
+
+
+def random_id(at: float) -> str:
+    """Return an id as it could have been made at `at` (UTC epoch seconds)."""
+    return _text(max(int(at * 1000), 0) << 80 | secrets.randbits(80))
+
+
 def _text(number: int) -> str:
     return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in reversed(range(ID_LENGTH)))
 

@@ -68,8 +68,97 @@ def add_queue_controls(database: sqlite_utils.Database) -> None:
     database.execute("ALTER TABLE jobs ADD COLUMN edits INTEGER NOT NULL DEFAULT 0")
 
 
+_LIBRARY = (
+    "ALTER TABLE projects ADD COLUMN revision INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE projects ADD COLUMN binned_at REAL",
+    "ALTER TABLE generations ADD COLUMN revision INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE generations ADD COLUMN is_starred INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE generations ADD COLUMN binned_at REAL",
+    """
+    ALTER TABLE generations ADD COLUMN engine TEXT
+    GENERATED ALWAYS AS (iif(json_valid(request), json_extract(request, '$.engine'), NULL)) VIRTUAL
+    """,
+    "CREATE INDEX generations_kind ON generations (kind, id)",
+    "CREATE INDEX generations_engine ON generations (engine, id)",
+    "CREATE INDEX generations_project_kind ON generations (project_id, kind, id)",
+    "CREATE INDEX generations_project_engine ON generations (project_id, engine, id)",
+    "CREATE INDEX generations_starred ON generations (id) WHERE is_starred = 1",
+    "CREATE INDEX generations_binned ON generations (id) WHERE binned_at IS NOT NULL",
+    "CREATE INDEX jobs_ended_badly ON jobs (status, generation_id) WHERE status IN ('failed', 'canceled')",
+    # Numbers of its own, because those that SQLite gives to rows may change when a file is compacted.
+    """
+    CREATE TABLE prompts (
+        number INTEGER PRIMARY KEY,
+        generation_id TEXT NOT NULL UNIQUE REFERENCES generations (id) ON DELETE CASCADE,
+        project_id TEXT NOT NULL,
+        prompt TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE VIRTUAL TABLE prompts_fts USING fts5 (
+        prompt, project_id, content = 'prompts', content_rowid = 'number', prefix = '1 2 3 4 5 6 7 8'
+    )
+    """,
+    """
+    CREATE TRIGGER prompts_inserted AFTER INSERT ON prompts BEGIN
+        INSERT INTO prompts_fts (rowid, prompt, project_id) VALUES (new.number, new.prompt, new.project_id);
+    END
+    """,
+    """
+    CREATE TRIGGER prompts_deleted AFTER DELETE ON prompts BEGIN
+        INSERT INTO prompts_fts (prompts_fts, rowid, prompt, project_id)
+        VALUES ('delete', old.number, old.prompt, old.project_id);
+    END
+    """,
+    """
+    CREATE TRIGGER prompts_updated AFTER UPDATE ON prompts BEGIN
+        INSERT INTO prompts_fts (prompts_fts, rowid, prompt, project_id)
+        VALUES ('delete', old.number, old.prompt, old.project_id);
+        INSERT INTO prompts_fts (rowid, prompt, project_id) VALUES (new.number, new.prompt, new.project_id);
+    END
+    """,
+    """
+    CREATE TABLE lineage (
+        parent_id TEXT NOT NULL,
+        generation_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+        PRIMARY KEY (parent_id, generation_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX lineage_generation ON lineage (generation_id)",
+    """
+    CREATE TRIGGER generations_inserted AFTER INSERT ON generations BEGIN
+        INSERT INTO prompts (generation_id, project_id, prompt)
+        VALUES (new.id, new.project_id, coalesce(json_extract(new.request, '$.prompt'), ''));
+        INSERT OR IGNORE INTO lineage SELECT value, new.id FROM json_each(new.parents);
+    END
+    """,
+    """
+    CREATE TRIGGER generations_updated AFTER UPDATE OF request, project_id ON generations BEGIN
+        UPDATE prompts SET
+            project_id = new.project_id,
+            prompt = coalesce(json_extract(new.request, '$.prompt'), '')
+        WHERE generation_id = new.id;
+    END
+    """,
+    """
+    INSERT INTO prompts (generation_id, project_id, prompt)
+    SELECT id, project_id, coalesce(json_extract(request, '$.prompt'), '') FROM generations ORDER BY id
+    """,
+    """
+    INSERT OR IGNORE INTO lineage
+    SELECT parent.value, g.id FROM generations AS g, json_each(g.parents) AS parent
+    """,
+)
+
+
+def keep_library(database: sqlite_utils.Database) -> None:
+    """Stars, a bin, revisions, the search through prompts, and who was made from whom."""
+    for statement in _LIBRARY:
+        database.execute(statement)
+
+
 Migration = Callable[[sqlite_utils.Database], None]
-MIGRATIONS: tuple[Migration, ...] = (create_tables, add_queue_controls)
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_queue_controls, keep_library)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

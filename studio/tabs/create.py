@@ -1,6 +1,6 @@
 """Create: a prompt becomes a clip. Inputs left, the clip in the middle, takes and queue right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,13 @@ _COSTLY_FIELDS = (
 
 _SUBMITTED = "() => window.dispatchEvent(new Event('kinora:submitted'))"
 _REFRESH = "() => window.dispatchEvent(new Event('kinora:changed'))"
+# A browser knows which project it is in; the hidden field of that name only holds its place.
+_WITH_PROJECT = "(_, ...values) => [localStorage.getItem('kinora-project') ?? '', ...values]"
 _HERO_SEED = "() => document.querySelector('.hero').dataset.seed ?? ''"
 _MOUNT_HERO = """
 import('/assets/js/hero.js').then(({ mountHero }) => mountHero(element, {
   examples: props.examples,
-  reuse: (id) => trigger('reuse', { id }),
-  remix: (id) => trigger('remix', { id }),
+  reuse: (id, part = 'all') => trigger('reuse', { id, part }),
   cancel: (id) => trigger('cancel', { id }),
   detail: (id, settings) => trigger('detail', { id, settings }),
   detailOptions: props.detail,
@@ -77,9 +78,13 @@ def build(api: Api) -> None:
 def _connect_generate(api: Api, inputs: Inputs) -> None:
     """Connect Generate, the marks under the prompt, and the buttons of the seed."""
 
-    def generate(variations: Any, is_motion_asked: bool, *values: Any) -> str:
+    def generate(project: str, variations: Any, is_motion_asked: bool, *values: Any) -> str:
         return _told(
-            lambda: api.submit(_request(api, inputs, values, is_motion_asked), variations=variations)
+            lambda: api.submit(
+                _request(api, inputs, values, is_motion_asked),
+                variations=variations,
+                project_id=project or None,
+            )
         )
 
     def mark_unknown(prompt: str) -> dict[str, list[str]]:
@@ -89,8 +94,9 @@ def _connect_generate(api: Api, inputs: Inputs) -> None:
     # Without Gradio's own checks, so that the page and the endpoints refuse with the same sentence.
     inputs.generate.click(
         generate,
-        [inputs.variations, inputs.is_motion_asked, *inputs.fields.values()],
+        [inputs.project, inputs.variations, inputs.is_motion_asked, *inputs.fields.values()],
         inputs.notice,
+        js=_WITH_PROJECT,
         preprocess=False,
         **QUIET,
     ).then(None, js=_SUBMITTED)
@@ -102,27 +108,26 @@ def _connect_generate(api: Api, inputs: Inputs) -> None:
 
 
 def _connect_reuse(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
-    """Connect what fills the inputs from a clip: Reuse, Remix, and a file dropped on the page."""
+    """Connect what fills the inputs from a clip: Reuse and Remix, whole or in part, and a dropped file."""
 
-    def fill(find: Callable[[], ClipRequest]) -> list[Any]:
+    def fill(find: Callable[[], tuple[Request, Collection[str]]]) -> list[Any]:
         try:
-            request = find()
-            return [*_values(inputs, request), request.motion_score is not None, ""]
+            request, fields = find()
+            values = zip(inputs.fields, _values(inputs, _clip_alone(request)), strict=True)
+            shown = [value if field in fields else gr.skip() for field, value in values]
+            motion = request.model_dump()["motion_score"]
+            return [*shown, motion is not None if "motion_score" in fields else gr.skip(), ""]
         except Exception as exc:
             return [*(gr.skip() for _ in inputs.fields), gr.skip(), sentence(exc)]
 
     def reuse(event: gr.EventData) -> list[Any]:
-        return fill(lambda: _as_made(api, event.id))
-
-    def remix(event: gr.EventData) -> list[Any]:
-        return fill(lambda: _as_made(api, event.id).model_copy(update={"seed": None}))
+        return fill(lambda: api.library.reused(event.id, event.part))
 
     def load(path: str) -> list[Any]:
-        return fill(lambda: _clip_alone(api.request_from_file(Path(path))))
+        return fill(lambda: (api.request_from_file(Path(path)), inputs.fields))
 
     outputs = [*inputs.fields.values(), inputs.is_motion_asked, inputs.notice]
     hero.reuse(reuse, None, outputs, **QUIET)
-    hero.remix(remix, None, outputs, **QUIET)
     inputs.upload.upload(load, inputs.upload, outputs, **QUIET)
 
 
@@ -132,19 +137,23 @@ def _connect_detail(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
     def detail(event: gr.EventData) -> str:
         return _told(lambda: api.submit(api.detail_request(event.id, **event.settings), parents=[event.id]))
 
-    def detail_upload(path: str, prompt: str) -> str:
-        return _told(lambda: _submit_uploaded(api, Path(path), prompt))
+    def detail_upload(project: str, path: str, prompt: str) -> str:
+        return _told(lambda: _submit_uploaded(api, Path(path), prompt, project_id=project or None))
 
     hero.detail(detail, None, inputs.notice, **QUIET).then(None, js=_SUBMITTED)
     inputs.detail_upload.upload(
-        detail_upload, [inputs.detail_upload, inputs.prompt], inputs.notice, **QUIET
+        detail_upload,
+        [inputs.project, inputs.detail_upload, inputs.prompt],
+        inputs.notice,
+        js=_WITH_PROJECT,
+        **QUIET,
     ).then(None, js=_SUBMITTED)
 
 
-def _submit_uploaded(api: Api, path: Path, prompt: str) -> list[str]:
+def _submit_uploaded(api: Api, path: Path, prompt: str, *, project_id: str | None) -> list[str]:
     """Queue the detail of the clip at `path`, which shows what the prompt says."""
     fields = {"kind": "detail", "engine": page_engine(api).name, "source": api.add_clip(path)}
-    return api.submit(parse_request({**fields, "prompt": prompt or ""}))
+    return api.submit(parse_request({**fields, "prompt": prompt or ""}), project_id=project_id)
 
 
 def _detail_options(api: Api) -> dict[str, Any] | None:
@@ -257,13 +266,6 @@ def _values(inputs: Inputs, request: ClipRequest) -> list[Any]:
     texts = {field for field, each in inputs.fields.items() if isinstance(each, gr.Textbox)}
     shown |= {field: "" if shown[field] is None else str(shown[field]) for field in texts}
     return [gr.skip() if shown[field] is None else shown[field] for field in inputs.fields]
-
-
-def _as_made(api: Api, generation_id: str) -> ClipRequest:
-    """Return the request of a generation with the seed that was used for it."""
-    generation = api.generation(generation_id)
-    request = _clip_alone(generation.request)
-    return request.model_copy(update={"seed": generation.facts.get("seed", request.seed)})
 
 
 def _clip_alone(request: Request) -> ClipRequest:

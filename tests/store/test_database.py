@@ -13,7 +13,8 @@ import sqlite_utils
 from backend.config import Settings
 from backend.errors import StoreError
 from backend.store import jobs, projects
-from backend.store.database import Database, back_up
+from backend.store.backups import back_up
+from backend.store.database import Database
 from backend.store.migrations import MIGRATIONS, add_queue_controls, migrate, schema_version
 from tests.store.rows import PROJECT, add_project, add_queued
 
