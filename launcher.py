@@ -27,8 +27,9 @@ MODULES = {
     "evaluate": "backend.evaluation",
     "generate": "backend.cli generate",
     "detail": "backend.cli detail",
+    "sound": "backend.cli sound",
 }
-LATER_COMMANDS = ("bench", "detail")
+LATER_COMMANDS = ("bench", "detail", "sound")
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 
