@@ -108,6 +108,10 @@ async function json(url) {
 }
 
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
+window.addEventListener("kinora:changed", () => {
+  stamp = "";
+  refresh();
+});
 window.addEventListener("kinora:submitted", () => {
   choose(null);
   refresh();
