@@ -177,8 +177,7 @@ def _make(engine: Engine, request: SoundRequest, silent: Silent, hooks: ClipHook
     phases, spec = Phases(hooks), _sound_spec(engine)
     span = span_of(request, silent, spec=spec)
     with phases.phase("text", stage="text"):
-        texts = {"prompt": request.prompt, "negative": request.negative_prompt}
-        prompts = {name: engine.encode_prompt(text) for name, text in texts.items()}
+        prompt, negative = (engine.encode_prompt(text) for text in (request.prompt, request.negative_prompt))
     with phases.phase("preparing", stage="prepare"):
         maker, motion = engine.soundtrack(), _motion(engine, silent)
         parts = windows(span.num_steps, spec=spec)
@@ -194,7 +193,7 @@ def _make(engine: Engine, request: SoundRequest, silent: Silent, hooks: ClipHook
             latents=begun.latents,
             noise=noise,
             schedule=sound_schedule(request),
-            conditioning=Conditioning(**prompts, given=given),
+            conditioning=Conditioning(prompt, negative, given=given),
             on_step=loop_hooks(hooks, begun),
             start_step=begun.step,
         )

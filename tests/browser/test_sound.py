@@ -28,9 +28,13 @@ def newest_sound(studio: Running) -> tuple[Generation, SoundRequest]:
     return made, made.request
 
 
-def open_desk(page: Page) -> None:
+def open_desk(page: Page, studio: Running, prompt: str) -> Generation:
+    """Return a new clip, which the page has opened."""
+    clip = finished_clip(studio, prompt)
     page.get_by_role("tab", name="Sound").click()
-    expect(page.locator(".desk .clips .pick").first).to_be_visible()
+    expect(page.locator(".clips .pick[aria-current=true]")).to_have_attribute("aria-label", prompt)
+    expect(page.locator(".sounds li")).to_have_count(0)
+    return clip
 
 
 def make_one(page: Page, words: str = "") -> None:
@@ -43,8 +47,7 @@ def make_one(page: Page, words: str = "") -> None:
 
 
 def test_a_clip_gets_a_sound_that_is_plotted_mixed_and_accepted(page: Page, studio: Running) -> None:
-    clip = finished_clip(studio, "a ball to hear")
-    open_desk(page)
+    clip = open_desk(page, studio, "a ball to hear")
     make_one(page, "a bell")
     made, request = newest_sound(studio)
     assert request.prompt == "a bell" and made.parents == (clip.id,)
@@ -59,8 +62,7 @@ def test_a_clip_gets_a_sound_that_is_plotted_mixed_and_accepted(page: Page, stud
 
 
 def test_a_part_of_the_take_is_made_again(page: Page, studio: Running) -> None:
-    finished_clip(studio, "a ball to hear again")
-    open_desk(page)
+    open_desk(page, studio, "a ball to hear again")
     make_one(page)
     page.locator(".part [name=start_seconds]").fill("0.5")
     page.locator(".part [name=duration_seconds]").fill("0.4")
@@ -74,8 +76,7 @@ def test_a_clip_and_a_track_of_ones_own(page: Page, studio: Running, tmp_path: P
     clip, track = tmp_path / "own.mp4", tmp_path / "track.wav"
     write_video(clip, np.full((9, 32, 48, 3), 90, np.uint8), frame_rate=16, metadata={"kinora": {}})
     write_sound(track, np.full((SAMPLE_RATE, 1), 0.1, np.float32))
-    finished_clip(studio, "a ball before")
-    open_desk(page)
+    open_desk(page, studio, "a ball before")
     page.set_input_files("#sound-upload input[type=file]", clip)
     expect(page.locator(".clips .pick").first).to_have_attribute("aria-label", "A clip of yours")
     page.set_input_files("#track-upload input[type=file]", track)
@@ -88,8 +89,7 @@ def test_a_clip_and_a_track_of_ones_own(page: Page, studio: Running, tmp_path: P
 
 
 def test_what_is_no_clip_and_no_sound_is_one_sentence(page: Page, studio: Running, tmp_path: Path) -> None:
-    finished_clip(studio, "a ball meanwhile")
-    open_desk(page)
+    open_desk(page, studio, "a ball meanwhile")
     (tmp_path / "no.mp4").write_text("no clip")
     for name in ("#sound-upload", "#track-upload"):
         page.set_input_files(f"{name} input[type=file]", tmp_path / "no.mp4")
@@ -97,8 +97,7 @@ def test_what_is_no_clip_and_no_sound_is_one_sentence(page: Page, studio: Runnin
 
 
 def test_a_sound_without_picture_and_words_is_refused(page: Page, studio: Running) -> None:
-    finished_clip(studio, "a ball unheard")
-    open_desk(page)
+    open_desk(page, studio, "a ball unheard")
     page.locator(".asked [name=sees_video]").uncheck()
     page.locator(".asked [name=prompt]").fill("")
     page.get_by_role("button", name="Make sound").click()
