@@ -28,8 +28,9 @@ MODULES = {
     "generate": "backend.cli generate",
     "detail": "backend.cli detail",
     "models": "backend.models",
+    "sound": "backend.cli sound",
 }
-LATER_COMMANDS = ("bench", "detail")
+LATER_COMMANDS = ("bench", "detail", "sound")
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from backend.jobs.progress import Progress
 from backend.library.comparison import Difference
 from backend.library.library import Library
 from backend.library.storage import DiskUse
-from backend.media.inputs import clip_path, image_path, store_clip, store_image
+from backend.media.inputs import clip_path, image_path, store_clip, store_image, store_sound
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
 from backend.models import registry
@@ -31,10 +31,12 @@ from backend.requests import (
     ClipRequest,
     DetailRequest,
     Request,
+    SoundRequest,
     parse_request,
     validate_for,
     validate_variations,
 )
+from backend.soundtracks import accepted, mixed_take, parse_mix, require_sound_inputs
 from backend.store import generations, jobs, projects
 from backend.store.backups import DailyBackups
 from backend.store.database import Database
@@ -213,6 +215,58 @@ class Api:
         assert isinstance(request, DetailRequest)
         return request
 
+    def add_sound(self, path: Path) -> str:
+        """Return the name by which requests can use the sound of the file at `path`; MediaError."""
+        return store_sound(path, folder=self.settings.inputs_dir)
+
+    def sound_request(self, generation_id: str, **settings: Any) -> SoundRequest:
+        """Return the request for the sound of a finished clip, or for another take of a finished sound.
+
+        With start_seconds and duration_seconds that part of the sound is made again. settings: other fields.
+        Raises NotFoundError where it has no clip, RequestError.
+        """
+        made = self.generation(generation_id)
+        is_silenced = made.output("silent") is not None
+        clip = self.output_path(generation_id, "silent" if is_silenced else "clip")
+        fields: dict[str, Any] = {"prompt": made.request.prompt, "engine": made.request.engine}
+        fields["source"] = (
+            made.request.source if isinstance(made.request, SoundRequest) else self.add_clip(clip)
+        )
+        if settings.keys() & {"start_seconds", "duration_seconds"}:
+            fields["take"] = self.add_sound(self.output_path(generation_id, "sound"))
+        request = parse_request({"kind": "sound", **fields, **settings})
+        assert isinstance(request, SoundRequest)
+        return request
+
+    def mix_sound(self, generation_id: str, settings: Mapping[str, Any]) -> Generation:
+        """Return a finished sound whose clip was written anew with the mix that `settings` describe.
+
+        Its own samples stay as they are. Raises NotFoundError, RequestError, MediaError.
+        """
+        mix, made = parse_mix(settings), self.generation(generation_id)
+        self.output_path(generation_id, "sound")
+        return self._stored(mixed_take(made, mix, settings=self.settings))
+
+    def accept_sound(self, generation_id: str) -> Generation:
+        """Return the clip that the sound was made for, of which the sound, as it is mixed, now is a part.
+
+        A clip that was brought along has no generation of its own: there it is the sound's. Raises
+        NotFoundError, MediaError.
+        """
+        sound = self.generation(generation_id)
+        self.output_path(generation_id, "sound")
+        if not sound.parents:
+            return sound
+        return self._stored(accepted(sound, self.generation(sound.parents[0]), settings=self.settings))
+
+    def _stored(self, generation: Generation) -> Generation:
+        """Store what has changed of a finished generation and return it."""
+        with self._database.transaction() as connection:
+            generations.store_results(
+                connection, generation.id, outputs=generation.outputs, facts=generation.facts
+            )
+        return generation
+
     def _require_inputs(self, request: Request, spec: EngineSpec) -> None:
         """Raise RequestError unless what `request` names is in the data folder, and not too long."""
         if isinstance(request, ClipRequest):
@@ -220,7 +274,10 @@ class Api:
             return
         path = clip_path(request.source, folder=self.settings.inputs_dir)
         if not path.is_file():
-            raise RequestError("source", "The clip to detail is not in the data folder; choose it again.")
+            raise RequestError("source", "The clip is not in the data folder; choose it again.")
+        if isinstance(request, SoundRequest):
+            require_sound_inputs(request, spec, settings=self.settings)
+            return
         facts, most = probe(path), 0 if spec.detail is None else spec.detail.max_frames
         asked = request.duration_seconds or facts.duration_seconds
         if min(asked, facts.duration_seconds) * facts.frame_rate > most + 0.5:
@@ -249,7 +306,7 @@ class Api:
         edits: of the generation as you saw it. Raises RequestError where it was changed since, has begun, or
         the engine cannot make it, and NotFoundError.
         """
-        spec = registry.spec(request.engine, extra_engines=self._extra_engines)
+        spec = self._spec(request.engine)
         validate_for(request, spec)
         self._require_inputs(request, spec)
         before = self.generation(generation_id).request

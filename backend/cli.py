@@ -1,4 +1,4 @@
-"""The command line: `python -m backend.cli generate PROMPT` and `detail CLIP`.
+"""The command line: `python -m backend.cli generate PROMPT`, `detail CLIP` and `sound CLIP`.
 
 Through a running studio where there is one.
 
@@ -20,7 +20,7 @@ from backend.commands import COMMANDS, add_options
 from backend.config import Settings, load_settings
 from backend.errors import MediaError, RequestError, StudioError
 from backend.media.files import copy_file
-from backend.media.inputs import store_clip, store_image
+from backend.media.inputs import store_clip, store_image, store_sound
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.requests import Request, parse_request, validate_for, validate_variations
@@ -56,6 +56,16 @@ _DETAIL_FLAGS = {
     "seconds": "duration_seconds",
     "seed": "seed",
 }
+_SOUND_FLAGS = {
+    "prompt": "prompt",
+    "negative": "negative_prompt",
+    "guidance": "guidance_scale",
+    "video_guidance": "video_guidance_scale",
+    "steps": "num_inference_steps",
+    "start": "start_seconds",
+    "seconds": "duration_seconds",
+    "seed": "seed",
+}
 _FACTS = {
     "seed": "seed",
     "frames": "num_frames",
@@ -68,6 +78,8 @@ _FACTS = {
     "motion_asked": "motion_asked",
     "motion_measured": "motion_measured",
     "similarity": "similarity",
+    "sync": "sync",
+    "loudness_lufs": "loudness_lufs",
     "engine": "engine",
     "weights_sha256": "weights_sha256",
     "device": "device",
@@ -135,26 +147,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _generate(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> int:
-    """Make the clips that `options` ask for, and detail them where that is asked for too."""
+    """Make the clips that `options` ask for, with detail and sound where they are asked for too."""
     request = _clip_request(options, settings, extra_engines)
     variations = validate_variations(options.variations or 1)
-    detail_settings = _given(options, _DETAIL_SETTINGS)
-    if options.detail:  # refused before the clip is made, not after
-        unnamed = {"kind": "detail", "source": "0" * 64, "engine": request.engine}
-        detail = parse_request({**unnamed, **detail_settings})
-        validate_for(detail, _spec(request.engine, settings, extra_engines))
+    following = [("detail", _given(options, _DETAIL_SETTINGS))] if options.detail else []
+    following += [("sound", {})] if options.sound else []
+    for kind, fields in following:  # refused before the clip is made, not after
+        unnamed = {"kind": kind, "source": "0" * 64, "engine": request.engine}
+        validate_for(parse_request({**unnamed, **fields}), _spec(request.engine, settings, extra_engines))
 
     def make(studio: Studio) -> list[dict[str, Any]]:
         made = _finished(studio, studio.submit(request, variations=variations))
-        if not options.detail:
-            return made
-        details = [_detail_of(each, {**detail_settings, "prompt": request.prompt}, settings) for each in made]
-        parents = [[each["id"]] for each in made]
-        submitted = [
-            studio.submit(detail, variations=1, parents=ids)
-            for detail, ids in zip(details, parents, strict=True)
-        ]
-        return _finished(studio, [id for ids in submitted for id in ids])
+        for kind, fields in following:
+            told = {"kind": kind, "prompt": request.prompt, **fields}
+            submitted = [
+                studio.submit(_made_of(each, told, settings), variations=1, parents=[each["id"]])
+                for each in made
+            ]
+            made = _finished(studio, [id for ids in submitted for id in ids])
+        return made
 
     return _run(options, settings, request, extra_engines, make)
 
@@ -163,13 +174,7 @@ def _detail(options: argparse.Namespace, settings: Settings, extra_engines: tupl
     """Detail the clip that `options` name."""
     if options.clip is None:
         raise RequestError("source", "Name the video to detail: detail CLIP.")
-    fields: dict[str, Any] = {"source": store_clip(options.clip, folder=settings.inputs_dir)}
-    try:
-        made = request_from_file(options.clip)
-        fields |= {"prompt": made.prompt, "engine": made.engine, "seed": made.seed}
-    except (MediaError, RequestError):
-        pass  # a clip of another program says nothing of itself
-    fields |= _given(options, _DETAIL_SETTINGS | _DETAIL_FLAGS)
+    fields = {**_told_by(options.clip, settings), **_given(options, _DETAIL_SETTINGS | _DETAIL_FLAGS)}
     if options.box is not None:
         fields["box"] = options.box.split(",")
     request = parse_request({"kind": "detail", **fields})
@@ -182,7 +187,36 @@ def _detail(options: argparse.Namespace, settings: Settings, extra_engines: tupl
     )
 
 
-_COMMANDS = {"generate": _generate, "detail": _detail}
+def _sound(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> int:
+    """Give the clip that `options` name a sound."""
+    if options.clip is None:
+        raise RequestError("source", "Name the video to give a sound: sound CLIP.")
+    fields = {**_told_by(options.clip, settings), **_given(options, _SOUND_FLAGS)}
+    if options.words_alone:
+        fields["sees_video"] = False
+    if options.take is not None:
+        fields["take"] = store_sound(Path(options.take), folder=settings.inputs_dir)
+    request = parse_request({"kind": "sound", **fields})
+    return _run(
+        options,
+        settings,
+        request,
+        extra_engines,
+        lambda studio: _finished(studio, studio.submit(request, variations=1)),
+    )
+
+
+def _told_by(clip: Path, settings: Settings) -> dict[str, Any]:
+    """Return the request fields that `clip`, which is stored, tells: its name, and how it was made."""
+    fields: dict[str, Any] = {"source": store_clip(clip, folder=settings.inputs_dir)}
+    try:
+        made = request_from_file(clip)
+    except (MediaError, RequestError):
+        return fields  # a clip of another program says nothing of itself
+    return fields | {"prompt": made.prompt, "engine": made.engine, "seed": made.seed}
+
+
+_COMMANDS = {"generate": _generate, "detail": _detail, "sound": _sound}
 
 
 def _run(
@@ -241,13 +275,13 @@ def _clip_request(options: argparse.Namespace, settings: Settings, extra_engines
     return parse_request({**fields, **given})
 
 
-def _detail_of(made: dict[str, Any], fields: dict[str, Any], settings: Settings) -> Request:
-    """Return the request to detail the finished generation `made`."""
+def _made_of(made: dict[str, Any], fields: dict[str, Any], settings: Settings) -> Request:
+    """Return the request, of the kind that `fields` say, for the clip of the finished generation `made`."""
     clip = next(output["path"] for output in made["outputs"] if output["role"] == "clip")
     source = store_clip(Path(clip), folder=settings.inputs_dir)
     request = made["request"]
     own = {"engine": request["engine"], "seed": request["seed"], "source": source}
-    return parse_request({"kind": "detail", **own, **fields})
+    return parse_request({**own, **fields})
 
 
 def _given(options: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, Any]:
@@ -321,10 +355,13 @@ def _result(generation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _copy_out(result: dict[str, Any], out: Path, *, number: int | None) -> None:
-    """Copy the clip to `out`, numbered where there are several, and note its place in `result`."""
+    """Copy the clip, or its sound where `out` is a WAV, there, numbered where there are several; note it."""
     target = out if number is None else out.with_name(f"{out.stem}-{number}{out.suffix}")
-    clip = next(output for output in result["outputs"] if output["role"] == "clip")
-    copy_file(Path(clip["path"]), target)
+    role = "sound" if out.suffix.lower() == ".wav" else "clip"
+    wanted = next((output for output in result["outputs"] if output["role"] == role), None)
+    if wanted is None:
+        raise RequestError("out", "Only a sound can be written as WAV; give --out a name that ends in .mp4.")
+    copy_file(Path(wanted["path"]), target)
     result["out"] = str(target.absolute())
 
 

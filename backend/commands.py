@@ -45,6 +45,7 @@ GENERATE: Options = (
         "--variations N": "clips with seeds counting up from the first",
         "--from FILE": "take the request out of an exported MP4",
         "--detail": "add detail to the finished clip",
+        "--sound": "give the finished clip a sound",
     }
     | _DETAIL_SETTINGS
     | _RESULT
@@ -77,6 +78,24 @@ MODELS: Options = {
     "--memory PLAN": "auto, whole, models, blocks or blocks-fp8: how its weights share the memory",
     "--yes": "do not ask before downloading or removing",
 }
+SOUND: Options = (
+    {
+        "CLIP": "the video to give a sound",
+        "--prompt TEXT": "what it shows and what to hear; default: the prompt it was made from",
+        "--negative TEXT": "what not to hear",
+        "--words-alone": "do not follow the picture",
+        "--guidance G": "how closely to follow words and picture",
+        "--video-guidance G": "the same for the picture, if not alike",
+        "--steps N": "sampling steps; more is slower",
+        "--take FILE": "an earlier sound of the clip, of which a part is made again",
+        "--start S": "make the take again from this second on",
+        "--seconds S": "make this many seconds of the take again",
+        "--seed N": "the same seed gives the same sound; default: drawn",
+    }
+    | _RESULT
+    | {"--out FILE": "where to write the MP4, or the sound alone where it ends in .wav"}
+    | _DEVICE
+)
 TRAIN: Options = {
     "MEMBER": "vae, text, base, refiner, sound-vae, vocoder, soundtrack, verifier or sound-verifier",
     "--minutes N": "how long to train",
@@ -92,6 +111,7 @@ COMMANDS: dict[str, tuple[str, Options]] = {
     "generate": ("Make a clip from a prompt and write it as MP4.", GENERATE),
     "detail": ("Make a clip larger and finer and write it as MP4.", DETAIL),
     "models": ("Add open models and say what they can do.", MODELS),
+    "sound": ("Give a clip a sound and write it as MP4.", SOUND),
     "train": ("Train a member of the Kinora Pocket model.", TRAIN),
     "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
     "bench": ("Measure speed and memory; comes with a later release.", {}),

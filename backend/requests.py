@@ -30,6 +30,7 @@ _NUMBERS = (
     "duration_seconds",
     "guidance_scale",
     "image_guidance_scale",
+    "video_guidance_scale",
     "motion_guidance_scale",
     "motion_score",
     "negative_motion_score",
@@ -139,8 +140,31 @@ class DetailRequest(_Request):
         return self.box is not None or self.start_seconds is not None or self.duration_seconds is not None
 
 
-Request = ClipRequest | DetailRequest
-_KINDS: dict[str, type[ClipRequest] | type[DetailRequest]] = {"clip": ClipRequest, "detail": DetailRequest}
+class SoundRequest(_Request):
+    """Sound for a clip, from what is seen and what is said (Lumina-V2A, arXiv 2502.06782 Sec. 4).
+
+    source: name of the stored clip, the sha256 of its file. prompt: what it shows and what should be heard.
+    sees_video: whether the sound follows the picture; without, it follows the words alone. guidance_scale: of
+    words, and of the picture too unless `video_guidance_scale` sets its own. take: name of a stored sound of
+    the clip, of which only the time from start_seconds on, for duration_seconds, is made again.
+    """
+
+    kind: Literal["sound"] = "sound"
+    source: str = Field(pattern=INPUT_PATTERN)
+    prompt: str = Field(default="", max_length=MAX_PROMPT_CHARACTERS)
+    negative_prompt: str = Field(default="", max_length=MAX_PROMPT_CHARACTERS)
+    sees_video: bool = True
+    num_inference_steps: int = Field(default=25, ge=1, le=100)
+    guidance_scale: float = Field(default=4.0, ge=1.0, le=30.0)
+    video_guidance_scale: float | None = Field(default=None, ge=1.0, le=30.0)
+    take: str | None = Field(default=None, pattern=INPUT_PATTERN)
+    start_seconds: float | None = Field(default=None, ge=0, le=3600)
+    duration_seconds: float | None = Field(default=None, gt=0, le=3600)
+
+
+Request = ClipRequest | DetailRequest | SoundRequest
+_Model = type[ClipRequest] | type[DetailRequest] | type[SoundRequest]
+_KINDS: dict[str, _Model] = {"clip": ClipRequest, "detail": DetailRequest, "sound": SoundRequest}
 
 
 def parse_request(data: Mapping[str, Any] | str | bytes) -> Request:
@@ -181,6 +205,9 @@ def validate_for(request: Request, spec: "EngineSpec") -> None:
         if spec.detail is None:
             raise RequestError("kind", f"{spec.title} cannot add detail; choose another engine.")
         return
+    if isinstance(request, SoundRequest):
+        _check_sound(request, spec)
+        return
     shortest, longest = spec.duration_range
     if not shortest <= request.duration_seconds <= longest:
         raise RequestError(
@@ -206,9 +233,21 @@ def validate_for(request: Request, spec: "EngineSpec") -> None:
 
 def inference_steps(request: Request, spec: "EngineSpec") -> int:
     """Return the number of steps of `request`: its own or those of its preset."""
-    if isinstance(request, DetailRequest):
+    if not isinstance(request, ClipRequest):
         return request.num_inference_steps
     return request.num_inference_steps or spec.presets[request.preset].num_inference_steps
+
+
+def _check_sound(request: SoundRequest, spec: "EngineSpec") -> None:
+    if spec.sound is None:
+        raise RequestError("kind", f"{spec.title} cannot make sound; choose another engine.")
+    if not request.sees_video and not request.prompt.strip():
+        raise RequestError("prompt", "A sound that does not follow the picture needs words; write some.")
+    part = (request.start_seconds, request.duration_seconds)
+    if (request.take is None) != (part == (None, None)):
+        raise RequestError(
+            "take", "To make a part again, give the take that it belongs to, its start and its seconds."
+        )
 
 
 def _check_motion_scores(request: ClipRequest, spec: "EngineSpec") -> None:
@@ -253,6 +292,9 @@ _NAMES = {
     "num_inference_steps": "Steps",
     "guidance_scale": "Text guidance",
     "image_guidance_scale": "Image guidance",
+    "video_guidance_scale": "Video guidance",
+    "sees_video": "Following the picture",
+    "take": "Take",
     "motion_guidance_scale": "Motion guidance",
     "motion_score": "Motion",
     "negative_motion_score": "Negative motion",
@@ -273,12 +315,13 @@ _CHOICES = {
     "preset": PRESETS,
     "renormalisation": ("match", "cap", "off"),
     "target_size": (512, 1024),
-    "kind": ("clip", "detail"),
+    "kind": tuple(_KINDS),
+    "sees_video": ("true", "false"),
 }
-_STORED = {"image": "a picture", "last_image": "a picture", "source": "a clip"}
+_STORED = {"image": "a picture", "last_image": "a picture", "source": "a clip", "take": "a sound"}
 
 
-def _model(data: Mapping[str, Any]) -> type[ClipRequest] | type[DetailRequest]:
+def _model(data: Mapping[str, Any]) -> _Model:
     """Return the kind of request that `data` says it is, by default a clip; RequestError for another kind."""
     kind = data.get("kind", "clip")
     if not isinstance(kind, str) or kind not in _KINDS:
@@ -286,9 +329,7 @@ def _model(data: Mapping[str, Any]) -> type[ClipRequest] | type[DetailRequest]:
     return _KINDS[kind]
 
 
-def _first_sentence(
-    error: ValidationError, data: Mapping[str, Any], model: type[ClipRequest] | type[DetailRequest]
-) -> RequestError:
+def _first_sentence(error: ValidationError, data: Mapping[str, Any], model: _Model) -> RequestError:
     """Return `error`'s first problem as one sentence for the page."""
     problem = error.errors(include_input=False, include_url=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else "box"
@@ -303,7 +344,7 @@ def _first_sentence(
     return RequestError(field, f"{name} {_limit(field, model)}; you gave {_shown(value)}.")
 
 
-def _limit(field: str, model: type[ClipRequest] | type[DetailRequest]) -> str:
+def _limit(field: str, model: _Model) -> str:
     """Return what `field` must be, read from the model so that no limit is written twice."""
     if field in ("prompt", "negative_prompt"):
         least = "1" if model.model_fields[field].is_required() else "0"

@@ -17,22 +17,27 @@ from studio.guard import MAX_BODY_BYTES, Guard
 from studio.library_routes import library_routes
 from studio.markup import HEADER
 from studio.routes import studio_routes
-from studio.tabs import create, library
+from studio.tabs import create, library, sound
 from studio.theme import colour_tokens, kinora_theme
 
 
 @dataclass(frozen=True)
 class Tab:
-    """One page of the studio: its name in the bar, and what builds it."""
+    """One page of the studio: its name in the bar, what builds it, and whether it works here."""
 
     title: str
     build: Callable[[Api], None]
+    is_offered: Callable[[Api], bool] = lambda _: True
 
 
-TABS = (Tab("Create", create.build), Tab("Library", library.build))
+TABS = (
+    Tab("Create", create.build),
+    Tab("Sound", sound.build, sound.is_offered),
+    Tab("Library", library.build),
+)
 
 _ASSETS = Path(__file__).parent.parent / "assets"
-_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "takes", "library")
+_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "takes", "library", "sound")
 _MOUNT_HEADER = "import('/assets/js/header.js').then(({ mountHeader }) => mountHeader(element));"
 _HEAD = """
 <meta name="theme-color" content="#14151A">
@@ -63,7 +68,7 @@ def build_page(api: Api) -> gr.Blocks:
         add_endpoints(api)  # before the tabs, whose events would take their names
         gr.HTML(html_template=HEADER, js_on_load=_MOUNT_HEADER, elem_id="header", apply_default_css=False)
         with gr.Tabs(elem_id="pages"):
-            for tab in TABS:
+            for tab in (tab for tab in TABS if tab.is_offered(api)):
                 with gr.Tab(tab.title):
                     tab.build(api)
     return page.queue(max_size=_MAX_QUEUED_EVENTS)

@@ -50,7 +50,9 @@ def studio_routes(api: Api) -> APIRouter:
 
     @router.get("/media/{generation_id}/{role}")
     def output(
-        generation_id: str, role: Literal["clip", "poster", "motion"], download: bool = False
+        generation_id: str,
+        role: Literal["clip", "poster", "motion", "sound", "silent"],
+        download: bool = False,
     ) -> Response:
         try:
             generation = api.generation(generation_id)

@@ -5,7 +5,7 @@ Seeds travel as text, because a browser's numbers are exact only up to 2^53.
 
 from typing import Any
 
-from backend.api import Api, Generation, Progress
+from backend.api import Api, Generation, Output, Progress
 
 
 def state_view(api: Api, *, project_id: str | None = None) -> dict[str, Any]:
@@ -40,12 +40,13 @@ def job_view(generation: Generation, progress: Progress | None) -> dict[str, Any
 def take_view(generation: Generation) -> dict[str, Any]:
     """Return one generation: what was asked, what came of it, and where its files are served."""
     request = generation.request
-    media = {output.role: f"/media/{generation.id}/{output.role}" for output in generation.outputs}
+    media = {output.role: _address(generation, output) for output in generation.outputs}
     seed = generation.facts.get("seed", request.seed)
     return {
         "id": generation.id,
         "kind": generation.kind,
-        "draft": f"/media/{generation.parents[0]}/clip" if generation.parents else None,
+        "parents": list(generation.parents),
+        "draft": f"/media/{generation.parents[0]}/clip" if generation.kind == "detail" else None,
         "status": generation.status,
         "attempt": generation.attempt,
         "error": generation.error,
@@ -58,7 +59,15 @@ def take_view(generation: Generation) -> dict[str, Any]:
         "clip": media.get("clip"),
         "poster": media.get("poster"),
         "motion": media.get("motion"),
+        "sound": media.get("sound"),
     }
+
+
+def _address(generation: Generation, output: Output) -> str:
+    """Return where a file is served: under another address once it was written anew, as browsers keep it."""
+    address = f"/media/{generation.id}/{output.role}"
+    is_changed = output.role == "clip" and generation.facts.keys() & {"mix", "sound"}
+    return f"{address}?v={output.sha256[:12]}" if is_changed else address
 
 
 def _progress_view(generation: Generation, progress: Progress | None) -> dict[str, Any] | None:

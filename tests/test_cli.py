@@ -15,6 +15,7 @@ from backend.api import Api
 from backend.cli import main
 from backend.config import Settings
 from backend.door import find_running_studio
+from backend.media.audio import read_sound, read_written
 from backend.media.files import sha256_of
 from backend.media.video import read_frames, write_video
 from backend.requests import ClipRequest
@@ -231,4 +232,53 @@ def test_bad_detail_exits_2_with_one_sentence(
 ) -> None:
     clip = [exported] if arguments else []
     assert detail(*clip, *arguments, data_dir=settings.data_dir) == 2
+    assert words in capsys.readouterr().err
+
+
+def sound(*arguments: object, data_dir: Path) -> int:
+    return main(["sound", *map(str, arguments), "--data", str(data_dir)], extra_engines=TINY)
+
+
+def test_any_clip_gets_a_sound_and_the_sound_alone_is_written(
+    exported: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "heard.wav"
+    flags = ("--steps", 2, "--prompt", "a bell", "--words-alone", "--out", out, "--json")
+    assert sound(exported, *flags, data_dir=settings.data_dir) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["network_passes"], result["frames"], result["seed"]) == (4, 5, 7)
+    assert len(read_written(out)[0]) == 5 * 3000
+
+
+def test_clip_is_made_and_given_a_sound_in_one_go(
+    exported: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "heard.mp4"
+    flags = ("--seconds", 0.5, "--sound", "--json", "--out", out)
+    assert generate("--from", exported, *flags, data_dir=settings.data_dir) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 9
+    assert len(read_sound(out)) == 9 * 3000
+    with Api.open(settings, warm_engine=None, extra_engines=TINY) as studio:
+        heard, clip = studio.generations()
+    assert (heard.kind, clip.kind, heard.parents) == ("sound", "clip", (clip.id,))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Name the video to give a sound: sound CLIP."),
+        (["--guidance", "0"], "Text guidance must be a number of at least 1 and at most 30; you gave '0'."),
+        (["--steps", "101"], "Steps must be a whole number of at least 1 and at most 100"),
+        (["--start", "1"], "give the take that it belongs to"),
+    ],
+)
+def test_bad_sound_exits_2_with_one_sentence(
+    arguments: list[str],
+    words: str,
+    exported: Path,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clip = [exported] if arguments else []
+    assert sound(*clip, *arguments, data_dir=settings.data_dir) == 2
     assert words in capsys.readouterr().err

@@ -44,7 +44,7 @@ REFUSED = [
     ("guidance_scale", 0.5, "you gave 0.5"),
     ("guidance_scale", True, "you gave True"),
     ("engine", 5, "the name of an engine"),
-    ("kind", "poem", "must be one of clip, detail; you gave 'poem'"),
+    ("kind", "poem", "must be one of clip, detail, sound; you gave 'poem'"),
     ("colour", "red", "no field called 'colour'"),
 ]
 

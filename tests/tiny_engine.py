@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.models.engine import DetailSpec, EngineSpec, PassCost, Preset
+from backend.models.engine import DetailSpec, EngineSpec, PassCost, Preset, SoundSpec
 
 if TYPE_CHECKING:
     from tests.tiny_flow import TinyEngine
@@ -40,6 +40,9 @@ SPEC = EngineSpec(
     capabilities=frozenset({"text_guidance", "given_frames", "motion_score", "motion_layer"}),
     motion_score_range=(0.0, 10.0),
     detail=DetailSpec(max_frames=33, safe_ranges={"degradation_step": (0, 100)}),
+    sound=SoundSpec(
+        sample_rate=16_000, steps_per_second=25, window_seconds=2, overlap_seconds=1, max_seconds=30.0
+    ),
 )
 
 

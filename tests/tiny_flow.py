@@ -12,11 +12,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from backend.models.engine import Conditioning, EngineSpec, Pass
+
+if TYPE_CHECKING:
+    from tests.tiny_sound import TinySoundMaker
 
 SPREAD = 0.1
 CHANNELS = 4
@@ -58,9 +62,9 @@ class TinyEngine:
         scale: int = 1,
     ) -> list[torch.Tensor]:
         assert scale == 1  # the flow has no patches
-        shown = [self._shown(conditioning, each.text) for each in passes]
+        shown = [self.shown(conditioning, each.text) for each in passes]
         for prompt in shown:
-            self._misbehave(prompt.text, sigma)
+            self.misbehave(prompt.text, sigma)
         return [
             velocity(latents, sigma, prompt, motion_score=each.motion_score or 0.0)
             for prompt, each in zip(shown, passes, strict=True)
@@ -95,12 +99,17 @@ class TinyEngine:
     def refiner(self, degradation_step: int) -> "TinyRefiner":
         return TinyRefiner(self, kept=1 - degradation_step / 1000)
 
-    def _shown(self, conditioning: Conditioning, text: str) -> TinyPrompt:
+    def soundtrack(self) -> "TinySoundMaker":
+        from tests.tiny_sound import TinySoundMaker
+
+        return TinySoundMaker(self)
+
+    def shown(self, conditioning: Conditioning, text: str) -> TinyPrompt:
         prompt = TinyPrompt("", 0) if text == "none" else getattr(conditioning, text)
         assert isinstance(prompt, TinyPrompt)
         return prompt
 
-    def _misbehave(self, text: str, sigma: float) -> None:
+    def misbehave(self, text: str, sigma: float) -> None:
         words = text.lower().split()
         if "slowly" in words:
             time.sleep(0.1)

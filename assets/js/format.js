@@ -37,12 +37,18 @@ const PHASES = {
   exporting: "Saving the clip",
 };
 
+const SOUND_PHASES = {
+  preparing: "Watching the clip",
+  decoding: "Developing the sound",
+  exporting: "Saving the sound",
+};
+
 /** Return what is happening to `job`, such as "Making 18/30". */
 export function phaseName(job) {
   if (job.status === "queued") return "Waiting for its turn";
   if (!job.progress) return "Starting";
   const { phase, step, num_steps: numSteps } = job.progress;
-  const name = PHASES[phase] ?? phase;
+  const name = (job.kind === "sound" && SOUND_PHASES[phase]) || PHASES[phase] || phase;
   return phase === "sampling" ? `${name} ${step}/${numSteps}` : name;
 }
 

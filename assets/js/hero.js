@@ -65,7 +65,7 @@ export function mountHero(element, page) {
     showShape(hero, take);
     showTake(field, take);
     button("layers").hidden = !(take.motion || take.progress?.preview?.has_motion);
-    button("download").href = take.clip ? `${take.clip}?download=true` : "";
+    button("download").href = take.clip ? `${take.clip}${take.clip.includes("?") ? "&" : "?"}download=true` : "";
     hero.dataset.seed = take.seed ?? "";
     field("seed").textContent = take.seed ?? "not drawn";
     field("moved").textContent = motionLine(take);

@@ -43,6 +43,7 @@ export class Player {
     this.#take = take;
     this.#video.poster = take.poster ?? "";
     this.#video.setAttribute("aria-label", `Clip: ${take.request.prompt}`);
+    this.#video.muted = !(take.facts.sound_seconds || take.facts.sound);
     this.#video.src = take.clip;
     if (take.motion) this.#motion.src = take.motion;
     else this.#motion.removeAttribute("src");

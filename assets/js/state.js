@@ -123,7 +123,10 @@ async function json(url) {
 }
 
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
-window.addEventListener("kinora:changed", refresh);
+window.addEventListener("kinora:changed", () => {
+  stamp = "";
+  refresh();
+});
 window.addEventListener("kinora:submitted", () => {
   choose(null);
   refresh();

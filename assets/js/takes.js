@@ -75,6 +75,7 @@ function updateTake(item, take) {
 
 function outcome(take) {
   if (take.status === "done" && take.kind === "detail") return `${isProbe(take) ? "Probe" : "Detail"} ${take.facts.width} x ${take.facts.height}`;
+  if (take.status === "done" && take.kind === "sound") return "Sound";
   if (take.status === "done") return `Seed ${take.seed}`;
   return take.status === "failed" ? "Failed" : "Canceled";
 }
@@ -121,9 +122,11 @@ function pickButton(take) {
   return button;
 }
 
+const NAMELESS = { detail: "A clip of yours", sound: "From the picture" };
+
 function words(take) {
   const block = part("span", "words");
-  const prompt = part("span", "prompt", take.request.prompt.slice(0, 200));
+  const prompt = part("span", "prompt", take.request.prompt.slice(0, 200) || NAMELESS[take.kind]);
   prompt.dir = "auto";
   block.append(prompt, part("small", "figures"));
   return block;

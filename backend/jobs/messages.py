@@ -93,8 +93,8 @@ class NotReady:
 class ProgressReport:
     """From the worker: where a job stands. preview: the newest one, or None before the first.
 
-    phase: "loading", "text", "preparing" (of a draft), "sampling", "decoding" or "exporting"; step 0 means
-    that none is finished.
+    phase: "loading", "text", "preparing" (of a draft, or of what a sound follows), "sampling", "decoding" or
+    "exporting"; step 0 means that none is finished.
     step_seconds: how long one step takes, or None before the first has been measured.
     """
 

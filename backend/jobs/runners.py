@@ -10,20 +10,25 @@ import numpy as np
 
 import backend
 from backend.jobs.messages import ProgressReport
+from backend.jobs.sound_files import SoundFiles, output, write_sound_files
 from backend.jobs.watch import ClipWatch, RunContext, watched
-from backend.media.files import sha256_of
+from backend.media.audio import read_written
 from backend.media.image import write_poster
-from backend.media.inputs import clip_path, load_image
+from backend.media.inputs import clip_path, load_image, sound_path
 from backend.media.probe import probe
-from backend.media.video import read_frames, write_video
+from backend.media.video import read_frames, read_resampled, write_video
 from backend.models.engine import Engine
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail
 from backend.pipelines.plan import predicted_seconds
-from backend.requests import ClipRequest, DetailRequest, Request, inference_steps
+from backend.pipelines.soundtrack import Silent, Soundtrack, make_soundtrack, size_for
+from backend.requests import ClipRequest, DetailRequest, Request, SoundRequest, inference_steps
 from backend.store.generations import Output
 
 Results = tuple[tuple[Output, ...], dict[str, Any]]
+Made = Clip | Soundtrack
+# Without times, the same seed gives the same bytes; what is only drawn says nothing of how a clip was made.
+_LEFT_OUT = ("stage_seconds", "predicted_seconds", "waveform", "motion_curve")
 
 
 def run(request: Request, context: RunContext) -> Results:
@@ -33,13 +38,13 @@ def run(request: Request, context: RunContext) -> Results:
     context.report(ProgressReport(job.job_id, job.attempt, phase="loading"))
     engine = context.load_engine(request.engine)
     load_seconds = round(time.perf_counter() - started, 4)
-    clip, watch = _MAKERS[request.kind](request, engine, context)
+    made, watch = _MAKERS[request.kind](request, engine, context)
     watch.on_phase("exporting")
     started = time.perf_counter()
-    outputs = _write_files(clip, request, context)
-    seconds = {"load": load_seconds, **clip.facts["stage_seconds"]}
+    outputs = _write_files(made, request, context)
+    seconds = {"load": load_seconds, **made.facts["stage_seconds"]}
     seconds["export"] = round(time.perf_counter() - started, 4)
-    return outputs, {**clip.facts, "stage_seconds": seconds, "version": backend.__version__}
+    return outputs, {**made.facts, "stage_seconds": seconds, "version": backend.__version__}
 
 
 def _make_clip(request: ClipRequest, engine: Engine, context: RunContext) -> tuple[Clip, ClipWatch]:
@@ -63,9 +68,25 @@ def _make_detail(request: DetailRequest, engine: Engine, context: RunContext) ->
     return make_detail(engine, request, draft, hooks=hooks), watch
 
 
-_MAKERS: dict[str, Callable[[Any, Engine, RunContext], tuple[Clip, ClipWatch]]] = {
+def _make_sound(request: SoundRequest, engine: Engine, context: RunContext) -> tuple[Soundtrack, ClipWatch]:
+    """Return the soundtrack and its watch."""
+    watch, hooks = watched(
+        context, engine, num_steps=request.num_inference_steps, has_motion=False, has_preview=False
+    )
+    path = clip_path(request.source, folder=context.settings.inputs_dir)
+    facts = probe(path)
+    width, height = size_for(engine.spec, facts)
+    frames = read_resampled(path, frame_rate=engine.spec.frame_rate, width=width, height=height)
+    take = None
+    if request.take is not None:
+        take, _ = read_written(sound_path(request.take, folder=context.settings.inputs_dir))
+    return make_soundtrack(engine, request, Silent(facts, frames, take), hooks=hooks), watch
+
+
+_MAKERS: dict[str, Callable[[Any, Engine, RunContext], tuple[Made, ClipWatch]]] = {
     "clip": _make_clip,
     "detail": _make_detail,
+    "sound": _make_sound,
 }
 
 
@@ -79,36 +100,42 @@ def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
     return Pictures(first=loaded(request.image), last=loaded(request.last_image))
 
 
-def _write_files(clip: Clip, request: Request, context: RunContext) -> tuple[Output, ...]:
-    """Write the clip and its poster; the clip says how it was made, so that it can be opened as a request."""
+def _write_files(made: Made, request: Request, context: RunContext) -> tuple[Output, ...]:
+    """Write what was made; the clip says how it was made, so that it can be opened as a request."""
     day = datetime.fromtimestamp(context.run.created_at, UTC).strftime("%Y-%m-%d")
     path = context.settings.outputs_dir / day / f"{context.run.job_id}.mp4"
-    # Without times, the same seed gives the same bytes.
-    timed = ("stage_seconds", "predicted_seconds")
-    facts = {name: value for name, value in clip.facts.items() if name not in timed}
-    made = {"request": request.model_dump(), "facts": facts, "version": backend.__version__}
-    write_video(
-        path, clip.frames, frame_rate=clip.frame_rate, metadata={"kinora": made}, title=request.prompt
-    )
+    facts = {name: value for name, value in made.facts.items() if name not in _LEFT_OUT}
+    told = {"request": request.model_dump(), "facts": facts, "version": backend.__version__}
+    if isinstance(made, Soundtrack):
+        assert isinstance(request, SoundRequest)
+        return _write_sound(path, made, request, told, context)
+    return _write_clip(path, made, request, told, context)
+
+
+def _write_clip(
+    path: Path, clip: Clip, request: Request, told: dict[str, Any], context: RunContext
+) -> tuple[Output, ...]:
+    """Write the clip, its poster and its motion layer."""
+    metadata = {"kinora": told}
+    write_video(path, clip.frames, frame_rate=clip.frame_rate, metadata=metadata, title=request.prompt)
     poster_path = path.with_suffix(".jpg")
     write_poster(poster_path, clip.frames[len(clip.frames) // 2])
     data_dir = context.settings.data_dir
     outputs = (
-        _output("clip", path, media_type="video/mp4", data_dir=data_dir),
-        _output("poster", poster_path, media_type="image/jpeg", data_dir=data_dir),
+        output("clip", path, media_type="video/mp4", data_dir=data_dir),
+        output("poster", poster_path, media_type="image/jpeg", data_dir=data_dir),
     )
     if clip.motion_frames is None:
         return outputs
     motion_path = path.with_name(f"{path.stem}-motion.mp4")
-    write_video(motion_path, clip.motion_frames, frame_rate=clip.frame_rate, metadata={"kinora": made})
-    return (*outputs, _output("motion", motion_path, media_type="video/mp4", data_dir=data_dir))
+    write_video(motion_path, clip.motion_frames, frame_rate=clip.frame_rate, metadata=metadata)
+    return (*outputs, output("motion", motion_path, media_type="video/mp4", data_dir=data_dir))
 
 
-def _output(role: str, path: Path, *, media_type: str, data_dir: Path) -> Output:
-    return Output(
-        role=role,
-        path=path.relative_to(data_dir).as_posix(),
-        sha256=sha256_of(path),
-        media_type=media_type,
-        size_bytes=path.stat().st_size,
-    )
+def _write_sound(
+    path: Path, made: Soundtrack, request: SoundRequest, told: dict[str, Any], context: RunContext
+) -> tuple[Output, ...]:
+    """Write the sound and its clip with it."""
+    clip = clip_path(request.source, folder=context.settings.inputs_dir)
+    files = SoundFiles(clip, made.samples, made.frame, told, title=request.prompt)
+    return write_sound_files(path, files, data_dir=context.settings.data_dir)

@@ -65,8 +65,17 @@ class ClipWatch:
     """Turns what the pipeline tells into progress, moving previews and checkpoints."""
 
     def __init__(
-        self, context: RunContext, engine: Engine, *, num_steps: int, first_step: int, has_motion: bool
+        self,
+        context: RunContext,
+        engine: Engine,
+        *,
+        num_steps: int,
+        first_step: int,
+        has_motion: bool,
+        has_preview: bool = True,
     ) -> None:
+        """has_preview: whether the latents can be looked at."""
+        self._has_preview = has_preview
         self._context = context
         self._engine = engine
         self._has_motion = has_motion
@@ -87,7 +96,7 @@ class ClipWatch:
     def on_step(self, step: StepReport) -> None:
         """Report a finished step, with a new preview where one is due."""
         self._tell(step=step.step, step_seconds=self._extras.main_seconds() / (step.step - self._first_step))
-        if step.step < step.num_steps and self._extras.permits():
+        if self._has_preview and step.step < step.num_steps and self._extras.permits():
             self._extras.charge(lambda: self._tell(preview=self._write_preview(step)))
 
     def on_checkpoint(self, checkpoint: LatentCheckpoint) -> None:
@@ -134,7 +143,7 @@ class ClipWatch:
 
 
 def watched(
-    context: RunContext, engine: Engine, *, num_steps: int, has_motion: bool
+    context: RunContext, engine: Engine, *, num_steps: int, has_motion: bool, has_preview: bool = True
 ) -> tuple[ClipWatch, ClipHooks]:
     """Return a watch on a clip, and the hooks that tell it, continued from what an earlier attempt left."""
     start = None
@@ -142,7 +151,14 @@ def watched(
         places = (traces.checkpoint_path, traces.recent_path)
         start = checkpoints.newest(place(context.settings, context.run.job_id) for place in places)
     first_step = start.step if start else 0
-    watch = ClipWatch(context, engine, num_steps=num_steps, first_step=first_step, has_motion=has_motion)
+    watch = ClipWatch(
+        context,
+        engine,
+        num_steps=num_steps,
+        first_step=first_step,
+        has_motion=has_motion,
+        has_preview=has_preview,
+    )
     return watch, ClipHooks(
         on_phase=watch.on_phase,
         on_step=watch.on_step,

@@ -22,6 +22,7 @@ from backend.errors import MediaError
 from backend.media.files import readable_size
 
 VIDEO_FORMATS = "MP4, MOV, WebM, MKV, AVI or GIF"
+VIDEO_CONTAINERS = "mov,matroska,avi,gif"
 MAX_PIXELS = 50_000_000
 MAX_MEMORY_BYTES = 8 * 1024**3
 
@@ -49,15 +50,17 @@ class Finished:
         return re.findall(r"^(?:\[[^\]\n]+ @ \w+\] )?\[(?:error|fatal)\] (.+)$", self.log, re.MULTILINE)
 
 
-def input_arguments(path: Path) -> list[str]:
+def input_arguments(
+    path: Path, *, containers: str = VIDEO_CONTAINERS, wanted: str = f"a video in {VIDEO_FORMATS}"
+) -> list[str]:
     """Return the arguments that open the foreign file `path`, and nothing but it.
 
-    Without the container whitelist a text file named .mp4 can make ffmpeg read other files. MediaError if
-    `path` is not a file or is empty.
+    Without the whitelist of `containers` a text file named .mp4 can make ffmpeg read other files. MediaError,
+    which advises `wanted`, if `path` is not a file or is empty.
     """
-    readable_size(path, wanted=f"a video in {VIDEO_FORMATS}")
+    readable_size(path, wanted=wanted)
     return [
-        *("-format_whitelist", "mov,matroska,avi,gif"),
+        *("-format_whitelist", containers),
         *("-protocol_whitelist", "file,pipe"),
         *("-max_pixels", str(MAX_PIXELS)),
         *("-threads", "2"),

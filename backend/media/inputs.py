@@ -1,13 +1,15 @@
-"""Pictures and clips that creators bring along, kept by content, so that a request never loses them."""
+"""What creators bring along, pictures, clips and sounds: kept by content, so that no request loses them."""
 
 import hashlib
 import io
+import secrets
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from backend.errors import MediaError
+from backend.media.audio import read_sound, write_sound
 from backend.media.files import copy_file, replacing, sha256_of
 from backend.media.image import read_image
 from backend.media.probe import probe
@@ -43,9 +45,31 @@ def store_clip(source: Path, *, folder: Path) -> str:
     return name
 
 
+def store_sound(source: Path, *, folder: Path) -> str:
+    """Return the name of the sound of any media file in `folder`: the sha256 of the 48 kHz WAV kept there.
+
+    A sound that Kinora wrote keeps every bit. Raises MediaError for what `read_sound` refuses, ResourceError
+    where the disk is full.
+    """
+    samples = read_sound(source)
+    unnamed = folder / f"{secrets.token_hex(8)}.wav"
+    try:
+        write_sound(unnamed, samples)
+        name = sha256_of(unnamed)
+        unnamed.replace(sound_path(name, folder=folder))
+    finally:
+        unnamed.unlink(missing_ok=True)
+    return name
+
+
 def clip_path(name: str, *, folder: Path) -> Path:
     """Return where the clip called `name` lies, whether it is there or not."""
     return folder / f"{name}.mp4"
+
+
+def sound_path(name: str, *, folder: Path) -> Path:
+    """Return where the sound called `name` lies, whether it is there or not."""
+    return folder / f"{name}.wav"
 
 
 def image_path(name: str, *, folder: Path) -> Path:

@@ -85,6 +85,35 @@ def read_frames(path: Path, *, limit: int | None = None) -> np.ndarray:
     return frames
 
 
+def read_resampled(path: Path, *, frame_rate: float, width: int, height: int) -> np.ndarray:
+    """Return the video at `path` as frames (T, height, width, 3) uint8 RGB at another rate and size.
+
+    frame_rate: frames per second of its time, so that frames of uneven times are repeated or left out.
+    The picture is scaled and cut around its middle to fill the size.
+    Raises what `read_frames` raises.
+    """
+    facts = probe(path)
+    num_frames = max(1, round(facts.duration_seconds * frame_rate))
+    shape = (num_frames, height, width, 3)
+    if np.prod(shape, dtype=np.int64) > MAX_READ_BYTES:
+        raise MediaError(
+            f"{path.name} lasts {facts.duration_seconds:,.0f} seconds, more than can be read at once; cut it."
+        )
+    frames = np.empty(shape, dtype=np.uint8)
+    fill = f"scale={width}:{height}:force_original_aspect_ratio=increase:{_EXACT_SCALING}"
+    arguments = [
+        *(*input_arguments(path), "-xerror", "-map", "0:V:0"),
+        *("-vf", f"fps={frame_rate:g}:start_time=0,{fill},crop={width}:{height}"),
+        *("-frames:v", str(num_frames), "-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
+    ]
+    finished = run(arguments, timeout_seconds=READ_TIMEOUT_SECONDS, receive=frames)
+    num_read = finished.num_bytes // frames[0].nbytes
+    if finished.returncode or finished.errors or not num_read:
+        raise read_error(path, finished)
+    frames[num_read:] = frames[num_read - 1]
+    return frames
+
+
 def _check_frames(path: Path, frames: np.ndarray, frame_rate: int) -> None:
     """Raise MediaError unless H.264 in yuv420p can hold `frames` at `frame_rate`."""
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:

@@ -125,6 +125,23 @@ class PictureRule:
 
 
 @dataclass(frozen=True)
+class SoundSpec:
+    """How an engine makes sound.
+
+    sample_rate: of what it decodes. steps_per_second: of its latents. window_seconds: how much it hears at
+    once; longer clips are made in windows that share overlap_seconds, both whole seconds. max_seconds: of one
+    clip. safe_ranges: field of `SoundRequest` -> least and greatest value that were found to work.
+    """
+
+    sample_rate: int
+    steps_per_second: int
+    window_seconds: int
+    overlap_seconds: int
+    max_seconds: float
+    safe_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class EngineSpec:
     """What an engine can make, as data.
 
@@ -140,6 +157,7 @@ class EngineSpec:
     detail: how it adds detail to a draft, or None for an engine that cannot.
     pictures: what it does with given pictures.
     defaults: request field -> value to take where a creator leaves it open, if not the request's own.
+    sound: how it makes sound for a clip, or None for an engine that cannot.
     """
 
     name: str
@@ -159,6 +177,7 @@ class EngineSpec:
     detail: DetailSpec | None = None
     pictures: PictureRule = field(default_factory=PictureRule)
     defaults: dict[str, Any] = field(default_factory=dict)
+    sound: SoundSpec | None = None
 
     def num_frames(self, duration_seconds: float) -> int:
         """Return the valid frame count nearest to `duration_seconds`."""
@@ -171,7 +190,7 @@ class Pass:
     """One forward pass of the network: which conditions it sees.
 
     text: "prompt", "negative" or "none" (the null text embedding).
-    image: whether given clean frames are shown.
+    image: whether given clean frames, or the clip that a sound is for, are shown.
     motion_channels: whether the motion half of the latents is shown.
     motion_score: how much motion is asked for, in the engine's unit; None for "not said".
     """
@@ -218,6 +237,7 @@ class Conditioning:
     and cos of the azimuth, growing to the left, sin and cos of the elevation, log of the distance, and 1.
     Every pass sees stride and camera. Engines with the capabilities "key_frames" and "camera" honour them.
     shown: what `ShowingEngine.show` returned; passes with `image` see it.
+    video: the clip that a sound is for, as `SoundMaker.watch` returns it; None for no clip.
     """
 
     prompt: object
@@ -226,6 +246,7 @@ class Conditioning:
     stride: int = 1
     camera: torch.Tensor | None = None
     shown: object = None
+    video: object | None = None
 
 
 @dataclass(frozen=True)
@@ -263,8 +284,31 @@ class Refiner(Predictor, Protocol):
         ...
 
 
+class SoundMaker(Predictor, Protocol):
+    """The networks that make sound, up to a window of it at once; latents are (1, C, T, R), T the time."""
+
+    def latent_shape(self, num_steps: int) -> tuple[int, int, int]:
+        """Return (C, T, R) of `num_steps` latent steps."""
+        ...
+
+    def watch(self, frames: np.ndarray, motion: np.ndarray) -> object:
+        """Return what a window's passes see of its `frames` (T, H, W, 3) uint8.
+
+        They come at the engine's rate and size. motion: (T, M), the `motion_features` of each frame.
+        """
+        ...
+
+    def encode(self, samples: np.ndarray) -> torch.Tensor:
+        """Return latents of `samples` (N, channels) at the spec's rate; N fills whole latent steps."""
+        ...
+
+    def decode(self, latents: torch.Tensor) -> np.ndarray:
+        """Return samples (N, channels) float32 at the spec's rate, of any number of latent steps."""
+        ...
+
+
 class Engine(Predictor, Protocol):
-    """Seven calls and a spec. sigma runs from 1 (noise) to 0 (data); velocity = noise - data.
+    """Eight calls and a spec. sigma runs from 1 (noise) to 0 (data); velocity = noise - data.
 
     Latents cross these calls as float32 on the CPU, so that a seed means the same on every machine and a loop
     may stop and resume anywhere; the engine moves them to its device and back.
@@ -306,6 +350,10 @@ class Engine(Predictor, Protocol):
 
         Its latents are the appearance channels of those that `encode` gives.
         """
+        ...
+
+    def soundtrack(self) -> SoundMaker:
+        """Return what makes sound, of engines whose spec has `sound`."""
         ...
 
 

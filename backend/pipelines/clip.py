@@ -79,7 +79,7 @@ class Phases:
 
     @contextmanager
     def phase(self, name: str, *, stage: str) -> Iterator[None]:
-        _stop_if_canceled(self.hooks)
+        stop_if_canceled(self.hooks)
         self.hooks.on_phase(name)
         started = time.perf_counter()
         yield
@@ -206,7 +206,7 @@ def loop_hooks(hooks: ClipHooks, start: LatentCheckpoint) -> OnStep:
         hooks.on_step(report)
         network_passes = start.network_passes + report.network_passes
         hooks.on_checkpoint(LatentCheckpoint(report.step, report.latents, network_passes))
-        _stop_if_canceled(hooks)
+        stop_if_canceled(hooks)
 
     return after_step
 
@@ -251,6 +251,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or is_cpu_allocator
 
 
-def _stop_if_canceled(hooks: ClipHooks) -> None:
+def stop_if_canceled(hooks: ClipHooks) -> None:
+    """Raise CanceledError where the caller says so."""
     if hooks.is_canceled():
         raise CanceledError("The clip was canceled.")

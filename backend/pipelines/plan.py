@@ -14,7 +14,7 @@ from backend.guidance.renormalise import Renormalise
 from backend.guidance.text import NegativeMotion, TextGuidance
 from backend.models.engine import EngineSpec, Pass, Speed
 from backend.pipelines.schedules import Schedule, schedule
-from backend.requests import ClipRequest, DetailRequest, inference_steps
+from backend.requests import ClipRequest, DetailRequest, SoundRequest, inference_steps
 
 OVERHEAD_SHARE = 0.05
 """How much of the time of sampling its previews and checkpoints may take."""
@@ -90,6 +90,21 @@ def detail_schedule(request: DetailRequest) -> Schedule:
 def detail_guidance(request: DetailRequest) -> Guidance:
     """Return the guidance of a detail pass: by text alone, two passes a step (FlashVideo Sec. 3.4)."""
     return Guidance(Pass(), (TextGuidance(text_scale=request.guidance_scale),))
+
+
+def sound_schedule(request: SoundRequest) -> Schedule:
+    """Return the schedule of a soundtrack."""
+    return schedule(request.num_inference_steps, shift=1.0)
+
+
+def sound_guidance(request: SoundRequest) -> Guidance:
+    """Return the guidance of a soundtrack: joint by words and picture, away from the negative prompt alone.
+
+    Two passes a step, three where the picture has a scale of its own, one where both scales are 1.
+    """
+    video_scale = request.video_guidance_scale if request.sees_video else None
+    term = TextGuidance(text_scale=request.guidance_scale, image_scale=video_scale)
+    return Guidance(Pass(image=request.sees_video), (term,))
 
 
 def _extent(spec: EngineSpec, duration_seconds: float, aspect_ratio: str) -> dict[str, int]:

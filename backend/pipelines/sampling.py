@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-def initial_noise(shape: tuple[int, int, int, int], *, seed: int) -> Tensor:
-    """Return the noise (1, C, F, H, W) float32 of `seed`, the same on every machine and in every batch."""
+def initial_noise(shape: tuple[int, ...], *, seed: int) -> Tensor:
+    """Return the noise (1, *shape) float32 of `seed`, the same on every machine and in every batch."""
     return torch.randn((1, *shape), generator=torch.Generator(device="cpu").manual_seed(seed))
 
 

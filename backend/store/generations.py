@@ -20,7 +20,10 @@ _SIMILAR_WITHIN = 200
 
 @dataclass(frozen=True)
 class Output:
-    """One finished file. role: "clip", "poster" or "motion"; path: POSIX, relative to the data folder."""
+    """One finished file; path: POSIX, relative to the data folder.
+
+    role: "clip", "poster", "motion", "sound" (alone), or "silent" (the clip before it was given a sound).
+    """
 
     role: str
     path: str

@@ -271,5 +271,7 @@ def _values(inputs: Inputs, request: ClipRequest) -> list[Any]:
 def _clip_alone(request: Request) -> ClipRequest:
     """Return `request`, which must be that of a clip: other kinds have no place among these inputs."""
     if not isinstance(request, ClipRequest):
-        raise RequestError("kind", "This clip was detailed from a draft; use the draft's settings instead.")
+        raise RequestError(
+            "kind", "This clip was made from another one; use the settings of that one instead."
+        )
     return request

@@ -5,9 +5,12 @@ from pathlib import Path
 import torch
 
 from backend.models.kinora.autoencoder import VideoAutoencoder
+from backend.models.kinora.sound_autoencoder import SoundAutoencoder
+from backend.models.kinora.soundtrack import SoundtrackTransformer
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.kinora.transformer import VideoTransformer
+from backend.models.kinora.vocoder import Vocoder
 from backend.models.weights import write_checksums
 
 
@@ -30,3 +33,19 @@ def write_small_pocket(weights_dir: Path) -> None:
             torch.nn.init.normal_(parameter, std=0.2)
         network.save_pretrained(folder / name)
     write_checksums(folder)
+
+
+def write_small_sound(folder: Path) -> None:
+    """Write the sound members into `folder`, without checksums."""
+    torch.manual_seed(1)
+    networks = {
+        "sound_vae": SoundAutoencoder(widths=(8, 8, 8), norm_num_groups=4),
+        "vocoder": Vocoder(width=16, num_layers=1, hidden_width=16),
+        "soundtrack": SoundtrackTransformer(
+            width=32, num_layers=1, num_heads=2, mlp_width=16, text_width=16, condition_width=16
+        ),
+    }
+    for name, network in networks.items():
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        network.save_pretrained(folder / name)

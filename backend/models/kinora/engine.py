@@ -1,4 +1,4 @@
-"""Kinora Pocket as an engine: its video autoencoder, text encoder and transformers behind seven calls.
+"""Kinora Pocket as an engine: its video autoencoder, text encoder and transformers behind eight calls.
 
 Its latents have 32 channels: 16 of appearance, then 16 of motion (the optical flow as a picture, through the
 same autoencoder; VideoJAM, arXiv 2502.02492).
@@ -8,7 +8,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.kinora.transformer import SOURCES, Told, VideoTransformer
 from backend.models.placement import Placement, place
 from backend.models.weights import problems, weights_sha256
+
+if TYPE_CHECKING:
+    from backend.models.kinora.sound_engine import PocketSoundMaker
 
 _CACHED_PROMPTS = 32
 
@@ -63,17 +66,22 @@ def load(weights_dir: Path, device: str) -> "PocketEngine":
         transformer=VideoTransformer.from_pretrained(folder / "transformer", **options),
         refiner=_refiner(folder / "refiner", options),
     )
-    return PocketEngine(networks, placement, weights_sha256=weights_sha256(folder))
+    return PocketEngine(networks, placement, weights_sha256=weights_sha256(folder), folder=folder)
 
 
 class PocketEngine:
     """Implements the engine protocol. Products are in the placement's dtype, all else in float32."""
 
-    def __init__(self, networks: PocketNetworks, placement: Placement, *, weights_sha256: str) -> None:
+    def __init__(
+        self, networks: PocketNetworks, placement: Placement, *, weights_sha256: str, folder: Path
+    ) -> None:
+        """folder: where the sound members lie, which are loaded when the first sound is made."""
         self.spec = KINORA_POCKET
         self.device = str(placement)
         self.weights_sha256 = weights_sha256
         self._placement = placement
+        self._folder = folder
+        self._sound_maker: PocketSoundMaker | None = None
         placement.settle(networks.text_encoder, is_exact=True)
         modules: list[torch.nn.Module] = [networks.vae, networks.transformer]
         modules += [] if networks.refiner is None else [networks.refiner]
@@ -138,6 +146,14 @@ class PocketEngine:
             )
         return PocketRefiner(self, self._networks.refiner, self._placement, degradation_step)
 
+    def soundtrack(self) -> "PocketSoundMaker":
+        """Return the sound members, loaded at the first call; WeightsError where they are not installed."""
+        if self._sound_maker is None:
+            from backend.models.kinora.sound_engine import PocketSoundMaker, load_networks
+
+            self._sound_maker = PocketSoundMaker(self, load_networks(self._folder), self._placement)
+        return self._sound_maker
+
     @torch.no_grad()
     def _embed(self, prompt: str) -> PromptEmbeds:
         embeds, mask = self._networks.text_encoder([prompt])
@@ -156,7 +172,7 @@ class PocketEngine:
         hidden_states = torch.cat([self._visible(latents, conditioning, each) for each in passes]).to(device)
         prompts = [shown_text(self, conditioning, each) for each in passes]
         copies = latents.shape[0]
-        embeds, mask = _batch(prompts, copies=copies)
+        embeds, mask = batch_of(prompts, copies=copies)
         scores = torch.tensor([-1.0 if each.motion_score is None else each.motion_score for each in passes])
         given = torch.zeros(len(passes), latents.shape[2], dtype=torch.bool)
         if conditioning.given is not None:
@@ -251,7 +267,7 @@ def _refiner(folder: Path, options: dict[str, Any]) -> RefinerTransformer | None
     return refiner
 
 
-def _batch(prompts: Sequence[PromptEmbeds], *, copies: int) -> tuple[Tensor, Tensor]:
+def batch_of(prompts: Sequence[PromptEmbeds], *, copies: int) -> tuple[Tensor, Tensor]:
     """Return embeds (len(prompts) * copies, L, D) and mask (…, L), padded to the longest prompt."""
     length = max(prompt.mask.shape[1] for prompt in prompts)
     embeds = [_padded(prompt.embeds.transpose(1, 2), length).transpose(1, 2) for prompt in prompts]

@@ -1,9 +1,13 @@
 """What Kinora Pocket can make, as data; torch-free."""
 
-from backend.models.engine import EngineSpec, PassCost, Preset
+from backend.models.engine import EngineSpec, PassCost, Preset, SoundSpec
 
 # A high shift ends in one long step: details the network is not sure of come out smooth instead of as noise.
 _SHIFT = 16.0
+
+POCKET_SOUND = SoundSpec(
+    sample_rate=16_000, steps_per_second=25, window_seconds=2, overlap_seconds=1, max_seconds=120.0
+)
 
 KINORA_POCKET = EngineSpec(
     name="kinora-pocket",
@@ -41,4 +45,5 @@ KINORA_POCKET = EngineSpec(
     ),
     velocity_parts=2,
     motion_score_range=(0.0, 40.0),
+    sound=None,  # POCKET_SOUND where the weights of its sound members are in assets
 )

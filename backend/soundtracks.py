@@ -1,0 +1,136 @@
+"""The takes of a clip's sound: mixed as a creator wants them, and made a part of the clip. Torch-free."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from backend.config import Settings
+from backend.errors import NotFoundError, RequestError
+from backend.jobs.sound_files import output, with_clip
+from backend.media.audio import Track, at_loudness, mixed, read_written
+from backend.media.files import copy_file
+from backend.media.inputs import clip_path, sound_path
+from backend.media.probe import probe
+from backend.media.sound_export import write_with_sound
+from backend.models.engine import EngineSpec
+from backend.requests import INPUT_PATTERN, SoundRequest
+from backend.store.generations import Generation, Output
+
+
+class Mix(BaseModel):
+    """How a take goes into its clip.
+
+    offset_milliseconds: how much later it is heard. volume: a factor. own_track: name of a stored sound that
+    is mixed under it. target_lufs: loudness of the whole (EBU R 128); None leaves it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    offset_milliseconds: float = Field(default=0.0, ge=-5000, le=5000)
+    volume: float = Field(default=1.0, ge=0, le=2)
+    fade_in_seconds: float = Field(default=0.0, ge=0, le=60)
+    fade_out_seconds: float = Field(default=0.0, ge=0, le=60)
+    own_track: str | None = Field(default=None, pattern=INPUT_PATTERN)
+    own_volume: float = Field(default=1.0, ge=0, le=2)
+    target_lufs: float | None = Field(default=None, ge=-40, le=-5)
+
+
+_NAMES = {
+    "offset_milliseconds": "Nudge must be a number from -5000 to 5000 milliseconds",
+    "volume": "Volume must be a number from 0 to 2",
+    "fade_in_seconds": "Fade in must be a number from 0 to 60 seconds",
+    "fade_out_seconds": "Fade out must be a number from 0 to 60 seconds",
+    "own_track": "Your own track must be the sha256 of a sound in the data folder",
+    "own_volume": "The volume of your own track must be a number from 0 to 2",
+    "target_lufs": "Loudness must be a number from -40 to -5 LUFS",
+}
+
+
+def parse_mix(settings: Mapping[str, Any]) -> Mix:
+    """Return the mix that `settings` describe; RequestError with one sentence on the first wrong field."""
+    try:
+        return Mix.model_validate(settings)
+    except ValidationError as exc:
+        field = str(exc.errors()[0]["loc"][0])
+        rule = _NAMES.get(field, f"A mix has no field called '{field[:40]}'")
+        raise RequestError(field, f"{rule}; you gave {str(settings.get(field))[:40]!r}.") from exc
+
+
+def require_sound_inputs(request: SoundRequest, spec: EngineSpec, *, settings: Settings) -> None:
+    """Raise RequestError where the stored clip is too long for a sound, or the take is not there."""
+    seconds = probe(clip_path(request.source, folder=settings.inputs_dir)).duration_seconds
+    most = 0.0 if spec.sound is None else spec.sound.max_seconds
+    if seconds > most + 1e-6:
+        raise RequestError(
+            "source",
+            f"{spec.title} makes sound for at most {most:g} s and this clip lasts {seconds:.0f} s; "
+            "cut it shorter.",
+        )
+    if request.take and not sound_path(request.take, folder=settings.inputs_dir).is_file():
+        raise RequestError("take", "The take is not in the data folder; choose it again.")
+
+
+def mixed_take(sound: Generation, mix: Mix, *, settings: Settings) -> Generation:
+    """Return the finished `sound` with a clip that was written anew: its samples as `mix` says.
+
+    Raises NotFoundError where the own track is not in the data folder, and what `write_with_sound` raises.
+    """
+    assert isinstance(sound.request, SoundRequest)
+    samples, _ = read_written(settings.data_dir / _output(sound, "sound").path)
+    tracks = [
+        Track(
+            samples,
+            volume=mix.volume,
+            fade_in_seconds=mix.fade_in_seconds,
+            fade_out_seconds=mix.fade_out_seconds,
+            offset_seconds=mix.offset_milliseconds / 1000,
+        )
+    ]
+    if mix.own_track is not None:
+        path = sound_path(mix.own_track, folder=settings.inputs_dir)
+        if not path.is_file():
+            raise NotFoundError("Your own track is not in the data folder; choose it again.")
+        tracks.append(Track(read_written(path)[0], volume=mix.own_volume))
+    total = mixed(tuple(tracks), num_samples=len(samples))
+    if mix.target_lufs is not None:
+        total, _ = at_loudness(total, mix.target_lufs)
+    clip, target = clip_path(sound.request.source, folder=settings.inputs_dir), _output(sound, "clip")
+    path = settings.data_dir / target.path
+    facts = {**sound.facts, "mix": mix.model_dump()}
+    told = {"request": sound.request.model_dump(), "facts": _told(facts), "version": facts.get("version", "")}
+    write_with_sound(path, clip, total, metadata=with_clip(told, clip), title=sound.request.prompt)
+    written = output("clip", path, media_type=target.media_type, data_dir=settings.data_dir)
+    return replace(sound, outputs=_with(sound.outputs, written), facts=facts)
+
+
+def accepted(sound: Generation, clip: Generation, *, settings: Settings) -> Generation:
+    """Return `clip` with the clip of `sound` as its own; the one without sound stays as "silent"."""
+    before = _output(clip, "clip")
+    source = settings.data_dir / _output(sound, "clip").path
+    path = (settings.data_dir / before.path).with_name(f"{clip.id}-{sound.id}.mp4")
+    copy_file(source, path)
+    written = output("clip", path, media_type="video/mp4", data_dir=settings.data_dir)
+    outputs = _with(clip.outputs, written)
+    if clip.output("silent") is None:
+        outputs = (*outputs, replace(before, role="silent"))
+    return replace(clip, outputs=outputs, facts={**clip.facts, "sound": sound.id})
+
+
+def _output(generation: Generation, role: str) -> Output:
+    found = generation.output(role)
+    if found is None:
+        raise NotFoundError(f"Generation '{generation.id[:40]}' has no {role}; wait until it is done.")
+    return found
+
+
+def _with(outputs: tuple[Output, ...], new: Output) -> tuple[Output, ...]:
+    """Return `outputs` with `new` in the place of the one of its role."""
+    return tuple(new if each.role == new.role else each for each in outputs)
+
+
+def _told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that belong into a file: not times, and not what is only drawn."""
+    left_out = ("stage_seconds", "waveform", "motion_curve", "version")
+    return {name: value for name, value in facts.items() if name not in left_out}
