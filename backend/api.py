@@ -13,6 +13,7 @@ from backend.errors import NotFoundError, RequestError
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
+from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
 from backend.media.inputs import clip_path, image_path, store_clip, store_image
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
@@ -20,7 +21,7 @@ from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
 from backend.models.weights_watch import WeightsWatch
-from backend.pipelines.plan import predicted_seconds
+from backend.pipelines.plan import predicted_pixels, predicted_seconds
 from backend.requests import (
     INPUT_PATTERN,
     MAX_SEED,
@@ -125,14 +126,16 @@ class Api:
         """Return the ids of `variations` new generations, which are stored and queued when this returns.
 
         Their seeds count up from the request's, or from one that is drawn here. parents: the generations they
-        are made from. Raises RequestError for what the engine cannot make, NotFoundError for an unknown
-        project or parent.
+        are made from. Raises RequestError for what the engine cannot make, ResourceError for what the disk
+        has no room for, NotFoundError for an unknown project or parent.
         """
         spec = registry.spec(request.engine, extra_engines=self._extra_engines)
         validate_for(request, spec)
         self._require_inputs(request, spec)
         known_parents = tuple(self.generation(parent).id for parent in parents)
         seeds = _seeds(request.seed, validate_variations(variations))
+        needed_bytes = round(CLIP_BYTES_PER_PIXEL * predicted_pixels(request, spec) * len(seeds))
+        require_space(self.settings.data_dir, needed_bytes, what="This clip" if len(seeds) == 1 else "This")
         project = self.default_project() if project_id is None else self.project(project_id)
         new = [
             Generation(
@@ -244,11 +247,15 @@ class Api:
         """Return where the finished file of that role lies; NotFoundError where there is none (any more)."""
         output = self.generation(generation_id).output(role)
         path = None if output is None else self.settings.data_dir / output.path
-        if path is None or not path.is_file():
+        if path is None or not path.is_file() or not self._is_inside(path):
             raise NotFoundError(
                 f"The {role[:20]} of generation '{generation_id[:40]}' is not in the data folder."
             )
         return path
+
+    def _is_inside(self, path: Path) -> bool:
+        """Return whether `path` lies in the data folder even after every link was followed."""
+        return path.resolve().is_relative_to(self.settings.data_dir.resolve())
 
     def preview_path(self, generation_id: str) -> Path | None:
         """Return where the newest preview of a running generation lies, or None where there is none."""

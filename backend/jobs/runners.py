@@ -11,6 +11,7 @@ import numpy as np
 import backend
 from backend.jobs.messages import ProgressReport
 from backend.jobs.watch import ClipWatch, RunContext, watched
+from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
 from backend.media.files import sha256_of
 from backend.media.image import write_poster
 from backend.media.inputs import clip_path, load_image
@@ -19,7 +20,7 @@ from backend.media.video import read_frames, write_video
 from backend.models.engine import Engine
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail
-from backend.pipelines.plan import predicted_seconds
+from backend.pipelines.plan import predicted_pixels, predicted_seconds
 from backend.requests import ClipRequest, DetailRequest, Request, inference_steps
 from backend.store.generations import Output
 
@@ -33,6 +34,7 @@ def run(request: Request, context: RunContext) -> Results:
     context.report(ProgressReport(job.job_id, job.attempt, phase="loading"))
     engine = context.load_engine(request.engine)
     load_seconds = round(time.perf_counter() - started, 4)
+    _require_space(request, engine, context)
     clip, watch = _MAKERS[request.kind](request, engine, context)
     watch.on_phase("exporting")
     started = time.perf_counter()
@@ -77,6 +79,12 @@ def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
         return None if name is None else load_image(name, folder=folder, width=width, height=height)
 
     return Pictures(first=loaded(request.image), last=loaded(request.last_image))
+
+
+def _require_space(request: Request, engine: Engine, context: RunContext) -> None:
+    """Raise ResourceError where the disk has filled since the request was accepted."""
+    needed = CLIP_BYTES_PER_PIXEL * predicted_pixels(request, engine.spec)
+    require_space(context.settings.data_dir, round(needed), what="This clip")
 
 
 def _write_files(clip: Clip, request: Request, context: RunContext) -> tuple[Output, ...]:

@@ -28,5 +28,15 @@ def remove_stale(settings: Settings, *, live: Collection[str]) -> None:
     for trace in [*settings.checkpoints_dir.glob("*.safetensors"), *settings.previews_dir.glob("*")]:
         if trace.stem not in live:
             remove(settings, trace.stem)
-    for partial in [*settings.outputs_dir.glob("*/.*.partial"), *settings.checkpoints_dir.glob(".*.partial")]:
-        partial.unlink(missing_ok=True)
+    _remove_partial(settings)
+
+
+def _remove_partial(settings: Settings) -> None:
+    """Remove files, and folders of files, that were being written when a process ended."""
+    nested = settings.outputs_dir.glob("*/.*.partial")
+    flat = (settings.checkpoints_dir, settings.inputs_dir, settings.exports_dir)
+    for partial in [*nested, *(each for folder in flat for each in folder.glob(".*.partial"))]:
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
