@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,10 @@ from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
 from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
+from backend.media.export import EXPORTERS, Exported, export
+from backend.media.export_settings import CONTROLS, export_settings
+from backend.media.ffmpeg import ffmpeg_problem
+from backend.media.files import safe_name, unused_path
 from backend.media.inputs import clip_path, image_path, store_clip, store_image
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
@@ -22,6 +26,7 @@ from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
 from backend.models.weights_watch import WeightsWatch
 from backend.pipelines.plan import predicted_pixels, predicted_seconds
+from backend.report import written_report
 from backend.requests import (
     INPUT_PATTERN,
     MAX_SEED,
@@ -38,7 +43,17 @@ from backend.store.generations import Generation, Output
 from backend.store.ids import IdSource
 from backend.store.projects import Project
 
-__all__ = ["Api", "EngineSpec", "Generation", "Output", "Preview", "Progress", "Project", "StudioStatus"]
+__all__ = [
+    "Api",
+    "EngineSpec",
+    "Exported",
+    "Generation",
+    "Output",
+    "Preview",
+    "Progress",
+    "Project",
+    "StudioStatus",
+]
 
 DEFAULT_ENGINE = ClipRequest.model_fields["engine"].default
 FIRST_PROJECT_NAME = "Untitled"
@@ -257,6 +272,31 @@ class Api:
         """Return whether `path` lies in the data folder even after every link was followed."""
         return path.resolve().is_relative_to(self.settings.data_dir.resolve())
 
+    def export(self, generation_id: str, settings: Mapping[str, Any], *, name: str = "") -> Exported:
+        """Return the export of a finished clip, in the folder of exports of the data folder.
+
+        settings: fields of `ExportSettings`. name: of the file without suffix, made harmless, and numbered
+        where it is taken; the first words of the prompt where it is empty. Raises NotFoundError where there
+        is no clip, RequestError, MediaError, ResourceError.
+        """
+        source, chosen = self.output_path(generation_id, "clip"), export_settings(settings)
+        first_words = " ".join(self.generation(generation_id).request.prompt.split()[:6])
+        stem = safe_name(name, otherwise=safe_name(first_words, otherwise="clip"))
+        suffix = EXPORTERS[chosen.format].suffix
+        return export(source, unused_path(self.settings.exports_dir, stem, suffix), chosen)
+
+    def export_controls(self) -> dict[str, list[str]]:
+        """Return format -> names of the settings that change an export in it."""
+        return {name: sorted(controls) for name, controls in CONTROLS.items()}
+
+    def export_path(self, name: str) -> Path:
+        """Return where the export of that file name lies; NotFoundError where there is none."""
+        path = self.settings.exports_dir / name
+        is_name = name == Path(name).name and not name.startswith(".") and "\0" not in name
+        if not is_name or not path.is_file() or not self._is_inside(path):
+            raise NotFoundError(f"There is no export '{name[:60]}' in the data folder.")
+        return path
+
     def preview_path(self, generation_id: str) -> Path | None:
         """Return where the newest preview of a running generation lies, or None where there is none."""
         progress = self.progress(generation_id)
@@ -284,6 +324,7 @@ class Api:
         with self._database.reading() as connection:
             queued = jobs.count_queued(connection)
         problems = [problem for watch in self._weights for problem in watch.problems()]
+        problems += ffmpeg_problem()
         problems += [problem for problem in self._dispatcher.problems() if problem not in problems]
         return StudioStatus(
             device=self._dispatcher.device or self.settings.device,
@@ -291,6 +332,17 @@ class Api:
             queued=queued,
             problems=problems,
         )
+
+    def report(self, generation_id: str | None = None, *, with_prompt: bool = False) -> str:
+        """Return what helps somebody else find out what went wrong, of one generation or in general.
+
+        Without the words of the prompt unless `with_prompt`, and without the names of folders outside the
+        studio. Raises NotFoundError.
+        """
+        generation = None if generation_id is None else self.generation(generation_id)
+        status = self.status()
+        facts = {"device": status.device, "worker": status.worker, "problems": status.problems}
+        return written_report(self.settings, facts, generation=generation, with_prompt=with_prompt)
 
     def request_from_file(self, path: Path) -> Request:
         """Return the request that the exported file at `path` was made from.

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -101,6 +102,21 @@ def run(
     return Finished(process.returncode, num_bytes, is_complete, text)
 
 
+def ffmpeg_problem() -> list[str]:
+    """Return the sentence to tell where no ffmpeg program can be started, or nothing; cheap to ask often."""
+    try:
+        program = _find_ffmpeg()
+    except MediaError as exc:
+        return [str(exc)]
+    if shutil.which(program) is None:
+        return [_cannot_start("no such program")]
+    return []
+
+
+def _cannot_start(reason: str | None) -> str:
+    return f"The ffmpeg program cannot be started ({reason}); run `python launcher.py doctor`."
+
+
 def _find_ffmpeg() -> str:
     """Return the ffmpeg program: the one of imageio-ffmpeg unless the environment names another."""
     try:
@@ -127,9 +143,7 @@ def _start(
             start_new_session=True,
         )
     except OSError as exc:
-        raise MediaError(
-            f"The ffmpeg program cannot be started ({exc.strerror}); run `python launcher.py doctor`."
-        ) from exc
+        raise MediaError(_cannot_start(exc.strerror)) from exc
 
 
 def _exchange(

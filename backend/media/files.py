@@ -91,6 +91,15 @@ def safe_name(text: str, *, otherwise: str) -> str:
     return otherwise if not name or _DEVICES.fullmatch(name.partition(".")[0].strip()) else name
 
 
+def unused_path(folder: Path, stem: str, suffix: str) -> Path:
+    """Return a path in `folder` that nothing has yet: `stem` with `suffix`, numbered where that is taken."""
+    path, number = folder / f"{stem}{suffix}", 1
+    while path.exists() or path.is_symlink():
+        number += 1
+        path = folder / f"{stem}-{number}{suffix}"
+    return path
+
+
 def write_error(path: Path, cause: OSError) -> StudioError:
     """Return the error to raise when writing `path` failed because of `cause`."""
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
