@@ -27,6 +27,7 @@ MODULES = {
     "evaluate": "backend.evaluation",
     "generate": "backend.cli generate",
     "detail": "backend.cli detail",
+    "export": "backend.cli export",
 }
 LATER_COMMANDS = ("bench", "detail")
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here

@@ -21,7 +21,8 @@ def export_routes(api: Api) -> APIRouter:
             made = api.export(generation_id, asked, name=str(name or ""))
         except Exception as exc:
             field = exc.field if isinstance(exc, RequestError) else None
-            status = 404 if isinstance(exc, NotFoundError) else 422
+            # A refusal is an answer like any other: browsers report other statuses as faults of the page.
+            status = 404 if isinstance(exc, NotFoundError) else 200
             return JSONResponse({"error": sentence(exc), "field": field}, status)
         return JSONResponse({**made.to_json(), "folder": str(made.path.parent)})
 

@@ -80,7 +80,7 @@ export class ExportPanel {
       body: JSON.stringify(this.#settings()),
     });
     const made = await response.json();
-    if (!response.ok) return made.error ?? "The studio did not understand that.";
+    if (!made.name) return made.error ?? "The studio did not understand that.";
     const link = document.createElement("a");
     link.href = `/media/exports/${encodeURIComponent(made.name)}`;
     link.download = made.name;
