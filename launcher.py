@@ -29,6 +29,7 @@ MODULES = {
     "detail": "backend.cli detail",
     "models": "backend.models",
     "sound": "backend.cli sound",
+    "export": "backend.cli export",
 }
 LATER_COMMANDS = ("bench", "detail", "sound")
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here

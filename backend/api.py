@@ -17,6 +17,11 @@ from backend.jobs.progress import Progress
 from backend.library.comparison import Difference
 from backend.library.library import Library
 from backend.library.storage import DiskUse
+from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
+from backend.media.export import EXPORTERS, Exported, export
+from backend.media.export_settings import CONTROLS, export_settings
+from backend.media.ffmpeg import ffmpeg_problem
+from backend.media.files import safe_name, unused_path
 from backend.media.inputs import clip_path, image_path, store_clip, store_image, store_sound
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
@@ -24,7 +29,8 @@ from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
 from backend.models.weights_watch import WeightsWatch
-from backend.pipelines.plan import predicted_seconds
+from backend.pipelines.plan import predicted_pixels, predicted_seconds
+from backend.report import written_report
 from backend.requests import (
     INPUT_PATTERN,
     MAX_SEED,
@@ -50,6 +56,7 @@ __all__ = [
     "Difference",
     "DiskUse",
     "EngineSpec",
+    "Exported",
     "Generation",
     "Library",
     "Output",
@@ -160,14 +167,16 @@ class Api:
 
         Their seeds count up from the request's, or from one that is drawn here. parents: the generations they
         are made from, to whose project the new ones belong unless `project_id` names another. Raises
-        RequestError for what the engine cannot make or a project in the bin, NotFoundError for an unknown
-        project or parent.
+        RequestError for what the engine cannot make or a project in the bin, ResourceError for what the disk
+        has no room for, NotFoundError for an unknown project or parent.
         """
         spec = self._spec(request.engine)
         validate_for(request, spec)
         self._require_inputs(request, spec)
         known_parents = [self.generation(parent) for parent in parents]
         seeds = _seeds(request.seed, validate_variations(variations))
+        needed_bytes = round(CLIP_BYTES_PER_PIXEL * predicted_pixels(request, spec) * len(seeds))
+        require_space(self.settings.data_dir, needed_bytes, what="This clip" if len(seeds) == 1 else "This")
         project = self._destination(project_id, known_parents)
         new = [
             Generation(
@@ -348,10 +357,39 @@ class Api:
         """Return where the finished file of that role lies; NotFoundError where there is none (any more)."""
         output = self.generation(generation_id).output(role)
         path = None if output is None else self.settings.data_dir / output.path
-        if path is None or not path.is_file():
+        if path is None or not path.is_file() or not self._is_inside(path):
             raise NotFoundError(
                 f"The {role[:20]} of generation '{generation_id[:40]}' is not in the data folder."
             )
+        return path
+
+    def _is_inside(self, path: Path) -> bool:
+        """Return whether `path` lies in the data folder even after every link was followed."""
+        return path.resolve().is_relative_to(self.settings.data_dir.resolve())
+
+    def export(self, generation_id: str, settings: Mapping[str, Any], *, name: str = "") -> Exported:
+        """Return the export of a finished clip, in the folder of exports of the data folder.
+
+        settings: fields of `ExportSettings`. name: of the file without suffix, made harmless, and numbered
+        where it is taken; the first words of the prompt where it is empty. Raises NotFoundError where there
+        is no clip, RequestError, MediaError, ResourceError.
+        """
+        source, chosen = self.output_path(generation_id, "clip"), export_settings(settings)
+        first_words = " ".join(self.generation(generation_id).request.prompt.split()[:6])
+        stem = safe_name(name, otherwise=safe_name(first_words, otherwise="clip"))
+        suffix = EXPORTERS[chosen.format].suffix
+        return export(source, unused_path(self.settings.exports_dir, stem, suffix), chosen)
+
+    def export_controls(self) -> dict[str, list[str]]:
+        """Return format -> names of the settings that change an export in it."""
+        return {name: sorted(controls) for name, controls in CONTROLS.items()}
+
+    def export_path(self, name: str) -> Path:
+        """Return where the export of that file name lies; NotFoundError where there is none."""
+        path = self.settings.exports_dir / name
+        is_name = name == Path(name).name and not name.startswith(".") and "\0" not in name
+        if not is_name or not path.is_file() or not self._is_inside(path):
+            raise NotFoundError(f"There is no export '{name[:60]}' in the data folder.")
         return path
 
     def preview_path(self, generation_id: str) -> Path | None:
@@ -381,6 +419,7 @@ class Api:
         with self._database.reading() as connection:
             queued, is_paused = jobs.count_queued(connection), jobs.is_paused(connection)
         problems = [problem for watch in self._weights for problem in watch.problems()]
+        problems += ffmpeg_problem()
         problems += [problem for problem in self._dispatcher.problems() if problem not in problems]
         return StudioStatus(
             device=self._dispatcher.device or self.settings.device,
@@ -390,6 +429,17 @@ class Api:
             is_paused=is_paused,
             recovered=self._dispatcher.recovered,
         )
+
+    def report(self, generation_id: str | None = None, *, with_prompt: bool = False) -> str:
+        """Return what helps somebody else find out what went wrong, of one generation or in general.
+
+        Without the words of the prompt unless `with_prompt`, and without the names of folders outside the
+        studio. Raises NotFoundError.
+        """
+        generation = None if generation_id is None else self.generation(generation_id)
+        status = self.status()
+        facts = {"device": status.device, "worker": status.worker, "problems": status.problems}
+        return written_report(self.settings, facts, generation=generation, with_prompt=with_prompt)
 
     def request_from_file(self, path: Path) -> Request:
         """Return the request that the exported file at `path` was made from.

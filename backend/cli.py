@@ -1,4 +1,4 @@
-"""The command line: `python -m backend.cli generate PROMPT`, `detail CLIP` and `sound CLIP`.
+"""The command line: `python -m backend.cli generate PROMPT`, `detail CLIP`, `sound CLIP`, `export CLIP`.
 
 Through a running studio where there is one.
 
@@ -8,6 +8,7 @@ Exit codes: 0 done, 1 failed, 2 a request that is not allowed, 130 canceled with
 import argparse
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,9 @@ from backend.api import Api, Progress, request_from_file
 from backend.commands import COMMANDS, add_options
 from backend.config import Settings, load_settings
 from backend.errors import MediaError, RequestError, StudioError
-from backend.media.files import copy_file
+from backend.media.export import EXPORTERS, export
+from backend.media.export_settings import export_settings
+from backend.media.files import copy_file, safe_name, unused_path
 from backend.media.inputs import store_clip, store_image, store_sound
 from backend.models import registry
 from backend.models.engine import EngineSpec
@@ -66,6 +69,8 @@ _SOUND_FLAGS = {
     "seconds": "duration_seconds",
     "seed": "seed",
 }
+_EXPORT_FLAGS = {"format": "format", "quality": "quality"}
+_EXPORT_NUMBERS = {"size": "short_side", "frame_rate": "frame_rate", "loops": "loops"}
 _FACTS = {
     "seed": "seed",
     "frames": "num_frames",
@@ -126,7 +131,7 @@ def main(arguments: list[str] | None = None, *, extra_engines: tuple[str, ...] =
     """Run the command that `arguments` name and return the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    settings = load_settings(data_dir=options.data, device=options.device)
+    settings = load_settings(data_dir=options.data, device=getattr(options, "device", None))
     try:
         return _COMMANDS[options.command](options, settings, extra_engines)
     except KeyboardInterrupt:
@@ -216,7 +221,30 @@ def _told_by(clip: Path, settings: Settings) -> dict[str, Any]:
     return fields | {"prompt": made.prompt, "engine": made.engine, "seed": made.seed}
 
 
-_COMMANDS = {"generate": _generate, "detail": _detail, "sound": _sound}
+def _export(options: argparse.Namespace, settings: Settings, extra_engines: tuple[str, ...]) -> int:
+    """Export the video, or the clip of the generation, that `options` name."""
+    if options.clip is None:
+        raise RequestError("clip", "Name the video or the generation to export: export CLIP.")
+    numbers = {field: _whole(value) for field, value in _given(options, _EXPORT_NUMBERS).items()}
+    given = {**_given(options, _EXPORT_FLAGS), **numbers, "has_metadata": not options.no_metadata}
+    chosen, source = export_settings(given), options.clip
+    if not source.is_file():
+        with _studio(settings, None, extra_engines) as studio:
+            outputs = studio.generation(str(source))["outputs"]
+        source = next((Path(output["path"]) for output in outputs if output["role"] == "clip"), source)
+    stem, suffix = safe_name(source.stem, otherwise="clip"), EXPORTERS[chosen.format].suffix
+    made = export(source, options.out or unused_path(settings.exports_dir, stem, suffix), chosen)
+    path = str(made.path.absolute())
+    print(json.dumps({**made.to_json(), "out": path}, indent=2) if options.json else path)
+    return 0
+
+
+def _whole(value: str) -> int | str:
+    """Return `value` as a number where it is one; what is none is refused later, in a sentence."""
+    return int(value) if re.fullmatch(r"-?\d{1,9}", value) else value
+
+
+_COMMANDS = {"generate": _generate, "detail": _detail, "sound": _sound, "export": _export}
 
 
 def _run(
@@ -230,7 +258,7 @@ def _run(
     validate_for(request, _spec(request.engine, settings, extra_engines))
     if options.out is not None and options.out.is_dir():
         raise RequestError("out", f"--out must name a file; {options.out} is a folder.")
-    with _studio(settings, request, extra_engines) as studio:
+    with _studio(settings, request.engine, extra_engines) as studio:
         results = [_result(each) for each in make(studio)]
     for number, result in enumerate(results, start=1):
         if options.out is not None:
@@ -291,8 +319,11 @@ def _given(options: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, A
 
 
 @contextmanager
-def _studio(settings: Settings, request: Request, extra_engines: tuple[str, ...]) -> Iterator[Studio]:
-    """Yield the studio that runs on the data folder, or one of our own for as long as the block lasts."""
+def _studio(settings: Settings, engine: str | None, extra_engines: tuple[str, ...]) -> Iterator[Studio]:
+    """Yield the studio that runs on the data folder, or one of our own for as long as the block lasts.
+
+    engine: to load at once, where it is our own.
+    """
     if settings.door_path.exists():
         from backend.door import find_running_studio  # Gradio's client takes a second to import
 
@@ -300,7 +331,7 @@ def _studio(settings: Settings, request: Request, extra_engines: tuple[str, ...]
         if running is not None:
             yield running
             return
-    with Api.open(settings, warm_engine=request.engine, extra_engines=extra_engines) as api:
+    with Api.open(settings, warm_engine=engine, extra_engines=extra_engines) as api:
         if api.status().is_paused:
             raise StudioError(
                 "The queue of this data folder is paused; resume it in the studio, or choose another folder."

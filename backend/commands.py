@@ -96,6 +96,17 @@ SOUND: Options = (
     | {"--out FILE": "where to write the MP4, or the sound alone where it ends in .wav"}
     | _DEVICE
 )
+EXPORT: Options = {
+    "CLIP": "a video, or the id of a generation",
+    "--format F": "mp4, webm, gif, png (frames in a ZIP) or wav; default: mp4",
+    "--size N": "short side in pixels; default: as it is",
+    "--frame-rate N": "frames per second, repeated or left out; default: as they are",
+    "--quality Q": "best, high or small; best keeps the very pictures where nothing changes",
+    "--loops N": "how often it plays; for a GIF, 0 is for ever",
+    "--no-metadata": "do not say in the file how it was made",
+    "--out FILE": "where to write it; default: exports in the data folder",
+    "--json": "print one JSON object on stdout",
+}
 TRAIN: Options = {
     "MEMBER": "vae, text, base, refiner, sound-vae, vocoder, soundtrack, verifier or sound-verifier",
     "--minutes N": "how long to train",
@@ -112,6 +123,7 @@ COMMANDS: dict[str, tuple[str, Options]] = {
     "detail": ("Make a clip larger and finer and write it as MP4.", DETAIL),
     "models": ("Add open models and say what they can do.", MODELS),
     "sound": ("Give a clip a sound and write it as MP4.", SOUND),
+    "export": ("Write a finished clip in another format, size or frame rate.", EXPORT),
     "train": ("Train a member of the Kinora Pocket model.", TRAIN),
     "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
     "bench": ("Measure speed and memory; comes with a later release.", {}),

@@ -59,6 +59,14 @@ class Settings:
         return self.data_dir / "models"
 
     @property
+    def exports_dir(self) -> Path:
+        return self.data_dir / "exports"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
     def door_path(self) -> Path:
         return self.data_dir / "door.json"
 

@@ -19,6 +19,7 @@ import uvicorn
 from backend.api import Api
 from backend.config import DEFAULT_PORT, Settings, load_settings
 from backend.errors import StudioError
+from backend.logs import recorded
 from studio.door import network_addresses, open_door
 
 HOST = "127.0.0.1"
@@ -95,7 +96,7 @@ def _serve(settings: Settings, listener: socket.socket, *, password: str, with_b
 
     port, token = listener.getsockname()[1], secrets.token_urlsafe(32)
     url = f"http://{HOST}:{port}"
-    with Api.open(settings) as api:
+    with Api.open(settings) as api, recorded(settings.logs_dir / "studio.log"):
         _make_private(settings)
         app = build_app(api, port=port, token=token, password=password)
         server = uvicorn.Server(

@@ -13,6 +13,7 @@ from backend.api import Api
 from studio.door import hosts
 from studio.endpoints import add_endpoints
 from studio.entrance import Entrance
+from studio.exports import export_routes
 from studio.guard import MAX_BODY_BYTES, Guard
 from studio.library_routes import library_routes
 from studio.markup import HEADER
@@ -37,7 +38,7 @@ TABS = (
 )
 
 _ASSETS = Path(__file__).parent.parent / "assets"
-_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "takes", "library", "sound")
+_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "export", "takes", "library", "sound")
 _MOUNT_HEADER = "import('/assets/js/header.js').then(({ mountHeader }) => mountHeader(element));"
 _HEAD = """
 <meta name="theme-color" content="#14151A">
@@ -85,6 +86,7 @@ def build_app(api: Api, *, port: int, token: str, password: str = "") -> FastAPI
         hosts=hosts(port, with_network=bool(password)),
         entrance=Entrance(token=token, port=port, password=password),
     )
+    app.include_router(export_routes(api))  # before the media of generations, whose ids are no names of files
     app.include_router(studio_routes(api))
     app.include_router(library_routes(api))
     for path in _CLOSED:

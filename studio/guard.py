@@ -8,11 +8,13 @@ both must know the token of this launch.
 import re
 from collections.abc import Iterable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.bodies import asks_for_remote_file
 from studio.entrance import Entrance
 
 MAX_BODY_BYTES = 64 * 2**20
@@ -35,6 +37,7 @@ _SECURITY_HEADERS = {
     ),
 }
 _FILE_BODIES = (IMPORT_PATH, PUT_BACK_PATH)  # written to the disk as they come, never held in memory
+_UPLOAD_PATH = "/gradio_api/upload"  # its bodies are files, which nobody reads as JSON
 _FILE_PATHS = ("/gradio_api/file", "/gradio_api/stream", "/media/")
 _FILE_POLICY = (
     "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
@@ -44,7 +47,10 @@ _SHOWN_TYPES = re.compile(r"(image/(png|jpeg|gif|webp)|video/.+|audio/.+|applica
 
 
 class Guard:
-    """ASGI middleware: 421 for a foreign Host, 403 for a foreign page, 401 without token, 413 if too long."""
+    """ASGI middleware: 421 for a foreign Host, 403 for a foreign page, 401 without token, 413 if too long.
+
+    400 where the body asks for a file on another host.
+    """
 
     def __init__(
         self,
@@ -66,8 +72,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         limited = self._limited(receive, most=self._most_bytes(scope))
-        target = self._refusal(scope) or await self.entrance.answer(scope, limited) or self.app
-        await target(scope, limited, _with_security_headers(scope["path"], send))
+        refusal = self._refusal(scope) or await self.entrance.answer(scope, limited)
+        target, body = (refusal, limited) if refusal else await self._inspected(scope, limited)
+        await target(scope, body, _with_security_headers(scope["path"], send))
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return status and sentence for a request that is refused, None for one that may pass."""
@@ -87,6 +94,22 @@ class Guard:
         """Return how long the body of a request may be."""
         return MAX_FILE_BYTES if scope["path"] in _FILE_BODIES else self.max_body_bytes
 
+    async def _inspected(self, scope: Scope, receive: Receive) -> tuple[ASGIApp, Receive]:
+        """Return what answers a request that may reach the studio, and from where that gets the body."""
+        if (
+            scope["type"] != "http"
+            or scope["path"] in (_UPLOAD_PATH, *_FILE_BODIES)
+            or not _has_body(Headers(scope=scope))
+        ):
+            return self.app, receive
+        try:
+            body = await _whole_body(receive)
+        except HTTPException as exc:
+            return PlainTextResponse(exc.detail, exc.status_code, exc.headers), receive
+        if await run_in_threadpool(asks_for_remote_file, body, origins=self.origins):
+            return PlainTextResponse("This studio takes no files from other hosts.", 400), receive
+        return self.app, _repeated(body, receive)
+
     def _limited(self, receive: Receive, *, most: int) -> Receive:
         """Return `receive` with an end to it, for a body that does not say how long it is."""
         num_bytes = 0
@@ -104,6 +127,30 @@ class Guard:
 
 def _too_long(most_bytes: int) -> str:
     return f"A request may be at most {most_bytes / 2**20:g} MB."
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    """Return the body of a request; what was sent before a client went away is all there is."""
+    chunks, is_complete = [], False
+    while not is_complete:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        is_complete = not message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def _repeated(body: bytes, receive: Receive) -> Receive:
+    """Return `receive` as if nothing of the body had been received."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
 
 
 def _opens_the_page(scope: Scope, headers: Headers) -> bool:

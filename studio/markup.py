@@ -1,5 +1,7 @@
 """The page's own HTML. It holds structure and fixed words only; scripts fill in everything else as text."""
 
+from studio.export_panel import EXPORT_PANEL, REPORT_PANEL
+
 HEADER = """
 <header class="bar">
   <p class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 5v14l8-7zM13 5v14l8-7z"/></svg>
@@ -86,6 +88,8 @@ HERO = """
       <button type="button" class="secondary" data-action="compare" aria-pressed="false" hidden
         title="Put it beside its draft (C)">Compare</button>
       <a class="secondary" data-action="download" download>Download</a>
+      <button type="button" class="secondary" data-action="export" aria-expanded="false" hidden
+        title="Choose format, size, frame rate, quality">Export</button>
     </div>
     <p class="seed">Seed <span class="figures" data-field="seed"></span>
       <button type="button" class="quiet glyph" data-action="copy-seed" aria-label="Copy the seed"
@@ -108,9 +112,10 @@ HERO = """
     <button type="button" class="secondary" data-action="probe">Probe</button>
     <button class="primary" data-action="detail-all">Detail the clip</button>
   </form>
+  {export_panel}
   <p class="unseen" aria-live="polite" data-field="announcement"></p>
 </section>
-"""
+""".replace("{export_panel}", EXPORT_PANEL.strip() + REPORT_PANEL.rstrip())
 
 TAKES = """
 <section class="takes" aria-label="Takes">

@@ -4,9 +4,11 @@ import { duration, fraction, phaseName } from "./format.js";
 import { Compare } from "./compare.js";
 import { DetailPanel } from "./detail.js";
 import { draftsWith, showDrafts } from "./drafts.js";
+import { ExportPanel } from "./export.js";
 import { faithLine, motionLine, showFacts } from "./facts.js";
 import { Player } from "./player.js";
 import { startWith } from "./prompt.js";
+import { ReportPanel } from "./report.js";
 import { SpritePlayer } from "./sprite.js";
 import { choose, refresh, subscribe } from "./state.js";
 
@@ -21,6 +23,8 @@ export function mountHero(element, page) {
   const compare = new Compare(hero);
   const player = new Player(hero, compare);
   const detail = new DetailPanel(hero, page);
+  const exporting = new ExportPanel(hero, page.exportControls);
+  const report = new ReportPanel(hero);
   const progress = new ProgressLine(hero);
   let shown = null;
 
@@ -59,6 +63,8 @@ export function mountHero(element, page) {
     hero.dataset.view = drafts.length > 1 ? "drafts" : take ? VIEWS[take.status] : "empty";
     showDrafts(hero.querySelector(".drafts"), drafts, approve);
     detail.show(drafts.length > 1 ? null : take);
+    report.show(take);
+    exporting.show(drafts.length > 1 ? null : take);
     compare.show(take);
     if (!take) return player.unload();
     hero.dataset.kind = take.kind;

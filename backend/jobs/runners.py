@@ -13,6 +13,7 @@ from backend.jobs.messages import ProgressReport
 from backend.jobs.sound_files import SoundFiles, output, write_sound_files
 from backend.jobs.watch import ClipWatch, RunContext, watched
 from backend.media.audio import read_written
+from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
 from backend.media.image import write_poster
 from backend.media.inputs import clip_path, load_image, sound_path
 from backend.media.probe import probe
@@ -20,7 +21,7 @@ from backend.media.video import read_frames, read_resampled, write_video
 from backend.models.engine import Engine
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail
-from backend.pipelines.plan import predicted_seconds
+from backend.pipelines.plan import predicted_pixels, predicted_seconds
 from backend.pipelines.soundtrack import Silent, Soundtrack, make_soundtrack, size_for
 from backend.requests import ClipRequest, DetailRequest, Request, SoundRequest, inference_steps
 from backend.store.generations import Output
@@ -38,6 +39,7 @@ def run(request: Request, context: RunContext) -> Results:
     context.report(ProgressReport(job.job_id, job.attempt, phase="loading"))
     engine = context.load_engine(request.engine)
     load_seconds = round(time.perf_counter() - started, 4)
+    _require_space(request, engine, context)
     made, watch = _MAKERS[request.kind](request, engine, context)
     watch.on_phase("exporting")
     started = time.perf_counter()
@@ -98,6 +100,12 @@ def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
         return None if name is None else load_image(name, folder=folder, width=width, height=height)
 
     return Pictures(first=loaded(request.image), last=loaded(request.last_image))
+
+
+def _require_space(request: Request, engine: Engine, context: RunContext) -> None:
+    """Raise ResourceError where the disk has filled since the request was accepted."""
+    needed = CLIP_BYTES_PER_PIXEL * predicted_pixels(request, engine.spec)
+    require_space(context.settings.data_dir, round(needed), what="This clip")
 
 
 def _write_files(made: Made, request: Request, context: RunContext) -> tuple[Output, ...]:

@@ -62,8 +62,18 @@ def remove_stale(settings: Settings, *, live: Collection[str], stopped: Collecti
     for output in settings.outputs_dir.glob("*/*"):
         if output.name[:ID_LENGTH] in stopped:
             _unlink(output)
-    for partial in [*settings.outputs_dir.glob("*/.*.partial"), *settings.checkpoints_dir.glob(".*.partial")]:
-        _unlink(partial)
+    _remove_partial(settings)
+
+
+def _remove_partial(settings: Settings) -> None:
+    """Remove files, and folders of files, that were being written when a process ended."""
+    nested = settings.outputs_dir.glob("*/.*.partial")
+    flat = (settings.checkpoints_dir, settings.inputs_dir, settings.exports_dir)
+    for partial in [*nested, *(each for folder in flat for each in folder.glob(".*.partial"))]:
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            _unlink(partial)
 
 
 def _unlink(path: Path) -> None:

@@ -1,16 +1,13 @@
 """Running ffmpeg: argument lists only, limited in time and memory, never outliving its parent process."""
 
 import contextlib
-import ctypes
 import logging
-import os
 import re
-import signal
+import shutil
 import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,6 +16,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from backend.errors import MediaError
+from backend.media.child import child_limits
 from backend.media.files import readable_size
 
 VIDEO_FORMATS = "MP4, MOV, WebM, MKV, AVI or GIF"
@@ -27,7 +25,6 @@ MAX_PIXELS = 50_000_000
 MAX_MEMORY_BYTES = 8 * 1024**3
 
 _MAX_LOG_BYTES = 16 * 1024**2
-_PR_SET_PDEATHSIG = 1
 _LOG = logging.getLogger(__name__)
 
 
@@ -108,6 +105,21 @@ def run(
     return Finished(process.returncode, num_bytes, is_complete, text)
 
 
+def ffmpeg_problem() -> list[str]:
+    """Return the sentence to tell where no ffmpeg program can be started, or nothing; cheap to ask often."""
+    try:
+        program = _find_ffmpeg()
+    except MediaError as exc:
+        return [str(exc)]
+    if shutil.which(program) is None:
+        return [_cannot_start("no such program")]
+    return []
+
+
+def _cannot_start(reason: str | None) -> str:
+    return f"The ffmpeg program cannot be started ({reason}); run `python launcher.py doctor`."
+
+
 def _find_ffmpeg() -> str:
     """Return the ffmpeg program: the one of imageio-ffmpeg unless the environment names another."""
     try:
@@ -122,6 +134,7 @@ def _start(
     command: list[str], log: IO[bytes], timeout_seconds: float, has_input: bool
 ) -> "subprocess.Popen[bytes]":
     """Return the started process, in a session of its own so that Ctrl-C in a terminal does not reach it."""
+    cpu_seconds = int(timeout_seconds * 4) + 1
     try:
         return subprocess.Popen(
             command,
@@ -129,13 +142,11 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=log,
             bufsize=0,
-            preexec_fn=_child_limits(timeout_seconds),
+            preexec_fn=child_limits(cpu_seconds=cpu_seconds, memory_bytes=MAX_MEMORY_BYTES),
             start_new_session=True,
         )
     except OSError as exc:
-        raise MediaError(
-            f"The ffmpeg program cannot be started ({exc.strerror}); run `python launcher.py doctor`."
-        ) from exc
+        raise MediaError(_cannot_start(exc.strerror)) from exc
 
 
 def _exchange(
@@ -161,23 +172,3 @@ def _send(stdin: IO[bytes], content: memoryview) -> None:
     with contextlib.suppress(BrokenPipeError):
         while content:
             content = content[stdin.write(content) :]
-
-
-def _child_limits(timeout_seconds: float) -> Callable[[], None] | None:
-    """Return what the child does before it becomes ffmpeg: die with its parent, and stay within limits."""
-    if sys.platform != "linux":
-        return None
-    import resource
-
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
-    cpu_seconds = int(timeout_seconds * 4) + 1
-
-    def limit() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return limit

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from pathlib import Path
 from backend.errors import MediaError, ResourceError, StudioError
 
 PARTIAL_SUFFIX = ".partial"
+MAX_NAME_BYTES = 150
+
+_DEVICES = re.compile(r"CON|PRN|AUX|NUL|COM\d|LPT\d", re.IGNORECASE)
 
 
 def sha256_of(path: Path) -> str:
@@ -39,11 +43,14 @@ def readable_size(path: Path, *, wanted: str) -> int:
 def copy_file(source: Path, target: Path) -> None:
     """Copy `source` to `target` so that `target` is never half written.
 
-    Raises MediaError if either cannot be used, ResourceError if the disk is full.
+    Raises MediaError if either cannot be used or the copy does not read back, ResourceError if the disk is
+    full.
     """
     readable_size(source, wanted="another file")
     with replacing(target) as partial:
         shutil.copyfile(source, partial)
+        if sha256_of(partial) != sha256_of(source):
+            raise MediaError(f"{target.name} was not kept because it did not read back; copy it again.")
 
 
 @contextmanager
@@ -57,7 +64,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent, durable=durable)
         yield partial
         if durable:
             _sync(partial)
@@ -71,6 +78,28 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def safe_name(text: str, *, otherwise: str) -> str:
+    """Return `text` as a name that every system can hold, without suffix; `otherwise` if nothing is left.
+
+    Letters, digits, spaces and ._-()+ stay; a name never begins with a dot or a dash, nor is it one of the
+    devices of Windows.
+    """
+    plain = "".join(letter if letter.isalnum() or letter in " ._-()+" else " " for letter in text)
+    words = " ".join(plain.split())
+    cut = words.encode("utf-8", "ignore")[:MAX_NAME_BYTES].decode("utf-8", "ignore")
+    name = cut.lstrip("._- ").rstrip(". ")
+    return otherwise if not name or _DEVICES.fullmatch(name.partition(".")[0].strip()) else name
+
+
+def unused_path(folder: Path, stem: str, suffix: str) -> Path:
+    """Return a path in `folder` that nothing has yet: `stem` with `suffix`, numbered where that is taken."""
+    path, number = folder / f"{stem}{suffix}", 1
+    while path.exists() or path.is_symlink():
+        number += 1
+        path = folder / f"{stem}-{number}{suffix}"
+    return path
+
+
 def write_error(path: Path, cause: OSError) -> StudioError:
     """Return the error to raise when writing `path` failed because of `cause`."""
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -78,6 +107,14 @@ def write_error(path: Path, cause: OSError) -> StudioError:
             f"The disk is full, so {path.name} was not written; free some space and try again."
         )
     return MediaError(f"{path.name} cannot be written: {cause.strerror or cause}; choose another folder.")
+
+
+def _make_folder(folder: Path, *, durable: bool) -> None:
+    """Make `folder` and those around it, where they are missing."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing if durable and os.name == "posix" else ():
+        _sync(each.parent)
 
 
 def _sync(path: Path) -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -53,24 +54,35 @@ def write_sprite(path: Path, frames: np.ndarray, *, columns: int | None = None, 
 
 
 def write_poster(path: Path, frame: np.ndarray, *, quality: int = 90) -> None:
-    """Write `frame`, (H, W, 3) uint8, as a JPEG; MediaError if it cannot be written."""
+    """Write `frame`, (H, W, 3) uint8, as a JPEG.
+
+    `path` appears only once the whole file is on the disk and was decoded again. MediaError if it cannot be
+    written, ResourceError if the disk is full.
+    """
     with replacing(path) as partial:
         _as_image(frame).save(partial, "JPEG", quality=quality, optimize=True)
+        if read_image(partial).shape != frame.shape:
+            raise MediaError(f"{path.name} was not kept because it did not read back; try again.")
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, *, content: IO[bytes] | None = None) -> np.ndarray:
     """Return the picture at `path`, of an animation its first frame, as (H, W, 3) uint8 RGB.
 
-    It is turned upright as its EXIF orientation says, and transparent parts are laid on black. Raises
-    MediaError if it is not one of IMAGE_FORMATS, is damaged, or exceeds 50 MB or 50 megapixels.
+    It is turned upright as its EXIF orientation says, and transparent parts are laid on black. content: the
+    file's bytes where it is open already; errors then speak of `path` all the same. For pictures of foreign
+    origin there is `read_foreign_image`. Raises MediaError if it is not one of IMAGE_FORMATS, is damaged, or
+    exceeds 50 MB or 50 megapixels.
     """
-    _check_size(path)
+    if content is None:
+        check_image_size(path)
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with Image.open(content or path, formats=IMAGE_FORMATS) as image:
             _check_pixels(path, *image.size)
             return np.array(_flatten(_eight_bits(ImageOps.exif_transpose(image))))
     except MediaError:
         raise
+    except MemoryError as exc:
+        raise MediaError(f"{path.name} needs more memory than a picture may; scale it down.") from exc
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise MediaError(_too_many_pixels(path, "far too many")) from exc
     except Image.UnidentifiedImageError as exc:
@@ -85,7 +97,7 @@ def _as_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def _check_size(path: Path) -> None:
+def check_image_size(path: Path) -> None:
     """Raise MediaError unless `path` is a file that is small enough to be opened."""
     size_bytes = readable_size(path, wanted=f"an image in {_format_names()}")
     if size_bytes > MAX_IMAGE_BYTES:

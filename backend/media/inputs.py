@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from backend.errors import MediaError
 from backend.media.audio import read_sound, write_sound
 from backend.media.files import copy_file, replacing, sha256_of
+from backend.media.foreign import read_foreign_image
 from backend.media.image import read_image
 from backend.media.probe import probe
 
@@ -18,17 +19,19 @@ from backend.media.probe import probe
 def store_image(source: Path, *, folder: Path) -> str:
     """Return the name of the picture at `source` in `folder`: the sha256 of the PNG that is kept there.
 
-    Only pixels are kept, no metadata. Raises MediaError for what `read_image` refuses, ResourceError where
-    the disk is full.
+    Only pixels are kept, no metadata. Raises MediaError for what `read_foreign_image` refuses, ResourceError
+    where the disk is full.
     """
     buffer = io.BytesIO()
-    Image.fromarray(read_image(source)).save(buffer, "PNG")
+    Image.fromarray(read_foreign_image(source)).save(buffer, "PNG")
     content = buffer.getvalue()
     name = hashlib.sha256(content).hexdigest()
     path = image_path(name, folder=folder)
     if not path.exists():
         with replacing(path) as partial:
             partial.write_bytes(content)
+            if sha256_of(partial) != name:
+                raise MediaError(f"{source.name} was not kept because it did not read back; choose it again.")
     return name
 
 

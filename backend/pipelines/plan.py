@@ -14,12 +14,14 @@ from backend.guidance.renormalise import Renormalise
 from backend.guidance.text import NegativeMotion, TextGuidance
 from backend.models.engine import EngineSpec, Pass, Speed
 from backend.pipelines.schedules import Schedule, schedule
-from backend.requests import ClipRequest, DetailRequest, SoundRequest, inference_steps
+from backend.requests import ClipRequest, DetailRequest, Request, SoundRequest, inference_steps
 
 OVERHEAD_SHARE = 0.05
 """How much of the time of sampling its previews and checkpoints may take."""
 NEGATIVE_MOTION_UNTIL = 0.05
 """t from which the negative motion score is the positive one (Lumina-Video's released settings)."""
+
+_WIDEST = 16 / 9
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,16 @@ def predicted_seconds(request: ClipRequest, spec: EngineSpec, speed: Speed) -> f
     sampling += sum(count * speed.step_seconds[scale] for scale, count in plan.steps_by_scale().items())
     sampling *= 1 + OVERHEAD_SHARE
     return sampling + speed.decode_seconds * math.prod(asked.values()) / math.prod(usual.values())
+
+
+def predicted_pixels(request: Request, spec: EngineSpec) -> int:
+    """Return at most how many pixels, over all frames, the clip of `request` will have; 0 for sound alone."""
+    if isinstance(request, SoundRequest):
+        return 0
+    if isinstance(request, ClipRequest):
+        return math.prod(_extent(spec, request.duration_seconds, request.aspect_ratio).values())
+    frames = 0 if spec.detail is None else spec.detail.max_frames
+    return math.ceil(frames * request.target_size**2 * _WIDEST)
 
 
 def detail_schedule(request: DetailRequest) -> Schedule:

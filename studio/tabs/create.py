@@ -43,6 +43,7 @@ import('/assets/js/hero.js').then(({ mountHero }) => mountHero(element, {
   cancel: (id) => trigger('cancel', { id }),
   detail: (id, settings) => trigger('detail', { id, settings }),
   detailOptions: props.detail,
+  exportControls: props.exports,
 }));
 """
 _MOUNT_TAKES = """
@@ -62,7 +63,8 @@ def build(api: Api) -> None:
         with gr.Column(elem_id="inputs", min_width=0):
             inputs = build_inputs(api)
         with gr.Column(elem_id="middle", min_width=0):
-            hero = own_html(HERO, js_on_load=_MOUNT_HERO, examples=EXAMPLES, detail=_detail_options(api))
+            offered = {"detail": _detail_options(api), "exports": api.export_controls()}
+            hero = own_html(HERO, js_on_load=_MOUNT_HERO, examples=EXAMPLES, **offered)
         with gr.Column(elem_id="right", min_width=0):
             takes = own_html(TAKES, js_on_load=_MOUNT_TAKES)
     _connect_generate(api, inputs)

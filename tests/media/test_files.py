@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from backend.errors import MediaError, ResourceError
-from backend.media.files import copy_file, readable_size, replacing, sha256_of, write_error
+from backend.media.files import (
+    copy_file,
+    readable_size,
+    replacing,
+    safe_name,
+    sha256_of,
+    unused_path,
+    write_error,
+)
 
 
 def test_sha256_of_is_that_of_the_bytes(tmp_path: Path) -> None:
@@ -69,3 +77,37 @@ def test_a_full_disk_is_named_as_such() -> None:
 def test_what_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(MediaError, match="does not exist or is not a file"):
         readable_size(tmp_path / name, wanted="a video")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("../../etc/passwd", "etc passwd"),
+        ("/absolute", "absolute"),
+        (r"C:\x", "C x"),
+        ("nul\0byte", "nul byte"),
+        ("a film . ", "a film"),
+        ("-vf crop", "vf crop"),
+        (".hidden", "hidden"),
+        ("gnp.\u202eexe", "gnp. exe"),
+        ("<img src=x onerror=alert()>", "img src x onerror alert()"),
+        ("كرة 球 é", "كرة 球 é"),
+        ("clip (2)_final+v1", "clip (2)_final+v1"),
+        *((text, "clip") for text in ("", "...", "CON", "con.mp4", "lpt1", "🎬", "\ud800", " ")),
+    ],
+)
+def test_a_name_is_one_that_every_system_can_hold(tmp_path: Path, text: str, name: str) -> None:
+    assert safe_name(text, otherwise="clip") == name
+    (tmp_path / f"{name}.mp4").write_bytes(b"")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "球"])
+def test_a_long_name_is_cut_between_letters(letter: str) -> None:
+    name = safe_name(letter * 300, otherwise="clip")
+    assert set(name) == {letter} and 145 < len(name.encode()) <= 150
+
+
+def test_a_name_that_is_taken_is_numbered(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    (tmp_path / "clip-2.mp4").symlink_to("nowhere")
+    assert unused_path(tmp_path, "clip", ".mp4").name == "clip-3.mp4"

@@ -12,6 +12,7 @@ from typing import Any
 import backend
 from backend.config import Settings
 from backend.jobs.messages import Beat, ToWorker, decode, encode
+from backend.logs import open_private
 
 _log = logging.getLogger(__name__)
 
@@ -115,4 +116,4 @@ def _open_log(path: Path) -> Any:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
         path.replace(path.with_suffix(".old.log"))
-    return path.open("a", encoding="utf-8")
+    return open_private(path)
