@@ -25,10 +25,11 @@ SETUP_BYTES = 4 * 10**9
 MODULES = {
     "train": "backend.training",
     "evaluate": "backend.evaluation",
+    "bench": "backend.evaluation.bench",
     "generate": "backend.cli generate",
     "detail": "backend.cli detail",
 }
-LATER_COMMANDS = ("bench", "detail")
+LATER_COMMANDS = ("detail",)
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 

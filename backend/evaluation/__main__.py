@@ -1,4 +1,4 @@
-"""Measure Kinora Pocket:  python launcher.py evaluate [--quick] [--out DIR]
+"""Measure Kinora Pocket:  python launcher.py evaluate [--quick] [--out DIR] [--log FILE ...]
 
 Every figure lands in one report, beside the relation that a paper found or that we set ourselves, met or not.
 The quick form asks for few clips: it shows that the measures run, its figures are coarse.
@@ -7,20 +7,23 @@ The quick form asks for few clips: it shows that the measures run, its figures a
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.config import load_settings
 from backend.errors import StudioError
-from backend.evaluation import lumina, stiv, videojam
+from backend.evaluation import flashvideo, lumina, stiv, videojam
 from backend.evaluation.cases import held_out_cases, true_clips
+from backend.evaluation.detail_cases import detail_cases
 from backend.evaluation.faithfulness import faithfulness
+from backend.evaluation.figures import training_curve
 from backend.evaluation.finding import Finding
 from backend.evaluation.report import Section, write_report
 from backend.evaluation.verifier import Verifier
 from backend.models.engine import Engine
 from backend.models.registry import load_engine
+from backend.training.world import words
 
 _ASSETS = Path(__file__).parent.parent.parent / "assets" / "evaluation"
 _STILL_PROMPTS = (
@@ -31,19 +34,25 @@ _STILL_PROMPTS = (
 )
 _SCORES = (1.0, 2.0, 4.0, 8.0)
 _STORY_FRAMES, _STORY_STRIDE = 129, 4
+_DETAIL = "Detail (FlashVideo)"
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How many clips each measure asks for."""
+    """How many clips each measure asks for; for detail: scenes of every one of `places`, and their frames."""
 
     prompts: int
     scenes: int
     few: int
     motion_prompts: int
+    places: int
+    per_place: int
+    details: int
+    detail_frames: int
 
 
-FULL, QUICK = Amount(prompts=200, scenes=100, few=24, motion_prompts=4), Amount(3, 2, 1, 1)
+FULL = Amount(200, 100, 24, motion_prompts=4, places=8, per_place=2, details=9, detail_frames=17)
+QUICK = Amount(2, 1, 1, motion_prompts=1, places=1, per_place=1, details=1, detail_frames=5)
 
 
 def evaluate(
@@ -82,7 +91,32 @@ def evaluate(
         started = time.perf_counter()
         findings = run()
         sections.append(Section(title, findings, seconds=time.perf_counter() - started))
-    return sections
+    tell(_DETAIL)
+    return [*sections, detail_section(engine, amount, [case.prompt for case in cases[: amount.details]])]
+
+
+def detail_section(engine: Engine, amount: Amount, prompts: Sequence[str]) -> Section:
+    """Return what stage II does to true drafts of every place, and to drafts made of `prompts`."""
+    started = time.perf_counter()
+    left_out = flashvideo.left_out(engine)
+    findings, figures = flashvideo.ablation(_ASSETS / "ablation.json"), []
+    if not left_out:
+        scenes = detail_cases(
+            [*words.PLACES][: amount.places],
+            per_place=amount.per_place,
+            num_frames=amount.detail_frames,
+            engine=engine,
+        )
+        found, figures = flashvideo.detail(engine, scenes, prompts)
+        findings = [*found, *findings]
+    seconds = time.perf_counter() - started
+    return Section(_DETAIL, findings, seconds=seconds, figures=figures, left_out=left_out)
+
+
+def training_section(logs: Sequence[Path]) -> list[Section]:
+    """Return the curves of the trainings that `logs` tell of; nothing without any. Raises MediaError."""
+    figures = [training_curve(log) for log in logs]
+    return [Section("Training", [], seconds=0.0, figures=figures)] if figures else []
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -94,6 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="few clips: minutes instead of most of an hour")
     parser.add_argument("--out", type=Path, default=_ASSETS, help="folder of the report")
+    parser.add_argument("--log", type=Path, nargs="+", default=[], help="log.jsonl of trainings, to be drawn")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -104,6 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     try:
+        trained = training_section(options.log)
         engine = load_engine("kinora-pocket", weights_dir=load_settings().weights_dir, device=options.device)
     except StudioError as exc:
         print(exc, file=sys.stderr)
@@ -113,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
         engine, verifier, QUICK if options.quick else FULL, tell=lambda line: print(line, file=sys.stderr)
     )
     command = "python launcher.py evaluate" + (" --quick" if options.quick else "")
-    path = write_report(options.out, sections, engine=engine, command=command)
+    path = write_report(options.out, [*sections, *trained], engine=engine, command=command)
     print(path)
     return 0
 
