@@ -67,7 +67,7 @@ def training_curve(log: Path) -> Figure:
     """
     try:
         rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-        losses = [(row["minutes"], row["loss"]) for row in rows if "loss" in row]
+        losses = _last_run([(float(row["minutes"]), float(row["loss"])) for row in rows if "loss" in row])
     except (OSError, ValueError, LookupError, TypeError) as exc:
         raise MediaError(f"{log} cannot be read as the log of a training; give a log.jsonl.") from exc
     if not losses:
@@ -77,7 +77,7 @@ def training_curve(log: Path) -> Figure:
         f"training-{member}",
         f"training loss of {member}",
         ("minutes", "loss"),
-        {"loss": [*_thinned(losses)]},
+        {"loss": _thinned(losses)},
         _fall([loss for _, loss in losses]),
     )
 
@@ -92,9 +92,15 @@ def _fall(losses: Sequence[float]) -> str:
     return f"From {first:.3f} to {last:.3f}; in the second half it changed by {-fell:+.1%}: {limit}."
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> Curve:
+def _last_run(points: Curve) -> Curve:
+    """Return `points` from where their x last fell: a training that began anew appends to the same log."""
+    falls = [index for index in range(1, len(points)) if points[index][0] < points[index - 1][0]]
+    return points[falls[-1] :] if falls else points
+
+
+def _thinned(points: Curve) -> Curve:
     step = -(-len(points) // _DRAWN_POINTS)
-    return [*points[::step]]
+    return points[::step]
 
 
 def _finite(points: Sequence[tuple[float, float]]) -> Curve:

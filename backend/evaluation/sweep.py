@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.evaluation.detail_cases import DetailCase, bicubic, refined
-from backend.evaluation.figures import Figure
+from backend.evaluation.figures import Curve, Figure
 from backend.evaluation.finding import Finding
 from backend.evaluation.metrics import psnr
 from backend.models.engine import Engine
@@ -96,10 +96,10 @@ def sweep_figures(sweep: Sweep) -> list[Figure]:
     """Return the curves of a sweep, with what bounds them."""
     ends = (sweep.points[0].steps, sweep.points[-1].steps)
 
-    def curves(name: str) -> dict[str, list[tuple[float, float]]]:
+    def curves(name: str) -> dict[str, Curve]:
         level = {"bicubic": sweep.bicubic, "autoencoder alone": sweep.possible}
-        flat = {key: [(x, getattr(point, name)) for x in ends] for key, point in level.items()}
-        return {"refined": [(p.steps, getattr(p, name)) for p in sweep.points]} | flat
+        flat = {key: [(float(x), getattr(point, name)) for x in ends] for key, point in level.items()}
+        return {"refined": [(float(p.steps), getattr(p, name)) for p in sweep.points]} | flat
 
     gap = sweep.possible.psnr - max(point.psnr for point in sweep.points)
     limits = f"The truth after the autoencoder alone has {sweep.possible.psnr:.1f} dB, {gap:+.1f} dB from it."
