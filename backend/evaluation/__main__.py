@@ -17,7 +17,7 @@ from backend.evaluation import flashvideo, lumina, stiv, videojam
 from backend.evaluation.cases import held_out_cases, true_clips
 from backend.evaluation.detail_cases import detail_cases
 from backend.evaluation.faithfulness import faithfulness
-from backend.evaluation.figures import training_curve
+from backend.evaluation.figures import Figure, training_curve
 from backend.evaluation.finding import Finding
 from backend.evaluation.report import Section, write_report
 from backend.evaluation.verifier import Verifier
@@ -99,7 +99,7 @@ def detail_section(engine: Engine, amount: Amount, prompts: Sequence[str]) -> Se
     """Return what stage II does to true drafts of every place, and to drafts made of `prompts`."""
     started = time.perf_counter()
     left_out = flashvideo.left_out(engine)
-    findings, figures = flashvideo.ablation(_ASSETS / "ablation.json"), []
+    findings, figures = flashvideo.ablation(_ASSETS / "ablation.json"), list[Figure]()
     if not left_out:
         scenes = detail_cases(
             [*words.PLACES][: amount.places],
