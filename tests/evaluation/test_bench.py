@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backend.evaluation.bench.__main__ import QUICK, Amount, bench, main
 from backend.evaluation.bench.growth import QUICK_AXES, Axes, Extent, GrowthPoint, exponent, growth_findings
-from backend.evaluation.bench.machine import Machine, peak_memory_bytes, this_machine
+from backend.evaluation.bench.machine import Machine, forget_peak_memory, peak_memory_bytes, this_machine
 from backend.evaluation.bench.stages import Job, StageTimes, stage_findings, stage_timings
 from backend.evaluation.bench.table import write_bench
 from backend.evaluation.bench.timing import Effort, interleaved, timed, timing
@@ -105,8 +106,13 @@ def test_a_busy_machine_is_called_noisy(load: float, is_noisy: bool) -> None:
     assert ("noisy" in str(machine)) == is_noisy and "1 thread on 2 cores" in str(machine)
 
 
-def test_memory_is_read_in_bytes() -> None:
-    assert 10**7 < peak_memory_bytes() < this_machine().memory_bytes
+def test_memory_is_read_in_bytes_and_its_peak_can_be_forgotten() -> None:
+    forget_peak_memory()
+    before = peak_memory_bytes()
+    held = np.ones(2 * 10**8, np.uint8)
+    assert 10**7 < before < this_machine().memory_bytes
+    assert 1.5 * 10**8 < peak_memory_bytes() - before < 3 * 10**8
+    assert held[-1] == 1
 
 
 def test_a_benchmark_measures_every_part_and_writes_it(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.evaluation.bench.machine import peak_memory_bytes
-from backend.evaluation.bench.timing import Effort, Run, interleaved, middle, timed
+from backend.evaluation.bench.machine import forget_peak_memory, peak_memory_bytes
+from backend.evaluation.bench.timing import Effort, Run, interleaved, least, timed
 from backend.evaluation.detail_cases import missing_refiner
 from backend.evaluation.finding import Finding
 from backend.models.engine import Conditioning, Engine, Pass
@@ -54,9 +54,10 @@ QUICK_AXES = Axes(
 
 @dataclass(frozen=True)
 class GrowthPoint:
-    """Median seconds by part ("base pass", "refiner pass", "encoding", "decoding") of one extent.
+    """Least seconds by part ("base pass", "refiner pass", "encoding", "decoding") of one extent.
 
-    memory_bytes: the most that the process held up to it, above what it held before.
+    Other work on the machine only ever adds, which would bend a law. memory_bytes: the most that the process
+    held up to this extent, above what it held before the first.
     """
 
     extent: Extent
@@ -67,10 +68,12 @@ class GrowthPoint:
 def growth(engine: Engine, axes: Axes, effort: Effort) -> list[GrowthPoint]:
     """Return what each extent of `axes` takes, from small to large.
 
-    Memory is read in a first round in that order, since its peak never falls: run this before what is larger.
+    Memory is read in a first round in that order. Run this before what is larger: a process may keep what it
+    once held, and not every system lets its peak be forgotten.
     """
     extents = axes.ascending()
     runs = {extent: _runs(engine, extent) for extent in extents}
+    forget_peak_memory()
     before, memory = peak_memory_bytes(), {}
     for extent, parts in runs.items():
         for run in parts:
@@ -80,7 +83,7 @@ def growth(engine: Engine, axes: Axes, effort: Effort) -> list[GrowthPoint]:
     names = [name.rpartition(" ")[0] for name in rounds[0] if name.endswith(f" {_key(extents[0])}")]
     return [
         GrowthPoint(
-            extent, {name: middle(rounds, _named(f"{name} {_key(extent)}")) for name in names}, memory[extent]
+            extent, {name: least(rounds, _named(f"{name} {_key(extent)}")) for name in names}, memory[extent]
         )
         for extent in extents
     ]

@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +12,7 @@ import psutil
 import torch
 
 _BUSY_SHARE = 0.5  # load per core above which absolute times are not judged
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _PACKAGES = ("torch", "diffusers", "numpy")
 
 
@@ -55,13 +57,23 @@ def this_machine() -> Machine:
 
 
 def peak_memory_bytes() -> int:
-    """Return the most memory that this process has held so far; it never falls."""
+    """Return the most memory that this process has held since `forget_peak_memory`, or ever."""
+    if _STATUS.exists():
+        lines = _STATUS.read_text(encoding="utf-8").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     import resource  # Windows has none
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def forget_peak_memory() -> None:
+    """Let the peak begin anew at what is held now, where the system can: on Linux."""
+    with suppress(OSError):
+        if _CLEAR.exists():
+            _CLEAR.write_text("5", encoding="utf-8")
 
 
 def _processor() -> str:
