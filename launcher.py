@@ -25,13 +25,14 @@ SETUP_BYTES = 4 * 10**9
 MODULES = {
     "train": "backend.training",
     "evaluate": "backend.evaluation",
+    "bench": "backend.evaluation.bench",
     "generate": "backend.cli generate",
     "detail": "backend.cli detail",
     "models": "backend.models",
     "sound": "backend.cli sound",
     "export": "backend.cli export",
 }
-LATER_COMMANDS = ("bench", "detail", "sound")
+LATER_COMMANDS = ("detail", "sound")
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 

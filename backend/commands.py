@@ -117,6 +117,12 @@ TEST: Options = {
     "--faults": "run only the long tests that kill the studio and its worker again and again",
 }
 
+BENCH: Options = {
+    "--quick": "short clips, few rounds: coarse figures",
+    "--threads N": "processor threads; default: 1",
+    "--out DIR": "folder of table and JSON",
+} | _DEVICE
+
 COMMANDS: dict[str, tuple[str, Options]] = {
     "studio": ("Open the studio in the browser (the default).", STUDIO),
     "generate": ("Make a clip from a prompt and write it as MP4.", GENERATE),
@@ -126,7 +132,7 @@ COMMANDS: dict[str, tuple[str, Options]] = {
     "export": ("Write a finished clip in another format, size or frame rate.", EXPORT),
     "train": ("Train a member of the Kinora Pocket model.", TRAIN),
     "evaluate": ("Measure the model and write the report.", {"--quick": "few clips, coarse figures"}),
-    "bench": ("Measure speed and memory; comes with a later release.", {}),
+    "bench": ("Measure speed and memory and write a table.", BENCH),
     "doctor": ("Say what this machine has and what is missing.", {}),
     "test": ("Check style and types and run the tests.", TEST),
 }

@@ -112,7 +112,10 @@ def test_every_dependency_is_pinned() -> None:
     assert pins["torch"] == "2.13.0"
 
 
-@pytest.mark.parametrize(("command", "module"), [("generate", "backend.cli"), ("studio", "studio")])
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [("generate", "backend.cli"), ("studio", "studio"), ("bench", "backend.evaluation.bench")],
+)
 def test_listed_options_are_those_of_the_command(command: str, module: str) -> None:
     words = [module, "generate"] if command == "generate" else [module]
     own = subprocess.run(

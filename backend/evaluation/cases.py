@@ -1,6 +1,8 @@
 """Held-out prompts with what they ask for, and held-out scenes with what truly happens in them."""
 
+import itertools
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,7 @@ from backend.training.world.kinds import KINDS
 from backend.training.world.motions import MOTIONS
 from backend.training.world.render import render
 from backend.training.world.sampler import SURFACES
+from backend.training.world.scene import Scene
 
 _FIRST_SEED = 100  # training scenes have seeds from 1000 on
 
@@ -40,19 +43,28 @@ def held_out_cases(count: int) -> list[Case]:
 
 def true_clips(count: int, *, num_frames: int, side: int, kind: str = "clip") -> list[TrueClip]:
     """Return `count` rendered scenes with one object, of seeds below those of training."""
-    clips: list[TrueClip] = []
-    seed = _FIRST_SEED
-    while len(clips) < count:
+    drawn = itertools.islice(held_out_scenes(kind, num_frames=num_frames), count)
+    return [
+        TrueClip(prompt, rendered(scene, side=side), orbit_features(scene.camera)) for scene, prompt in drawn
+    ]
+
+
+def held_out_scenes(
+    kind: str, *, num_frames: int, first_seed: int = _FIRST_SEED
+) -> Iterator[tuple[Scene, str]]:
+    """Yield scenes of one object, of seeds from `first_seed` on, with the words of each; without end."""
+    for seed in itertools.count(first_seed):
         scene = KINDS[kind](np.random.default_rng(seed), num_frames=num_frames)
-        seed += 1
-        if len(scene.cast) > 1:
-            continue
-        subject = scene.cast[0]
-        attributes = {name: getattr(subject, name) for name in ("shape", "colour", "surface", "motion")}
-        asked = attributes | {"place": scene.place, "camera": scene.camera_move}
-        frames = render(scene, height=side, width=side).pixels.permute(0, 2, 3, 1).numpy()
-        clips.append(TrueClip(_worded(asked, random.Random(seed)), frames, orbit_features(scene.camera)))
-    return clips
+        if len(scene.cast) == 1:
+            subject = scene.cast[0]
+            attributes = {name: getattr(subject, name) for name in ("shape", "colour", "surface", "motion")}
+            asked = attributes | {"place": scene.place, "camera": scene.camera_move}
+            yield scene, _worded(asked, random.Random(seed + 1))
+
+
+def rendered(scene: Scene, *, side: int) -> np.ndarray:
+    """Return the frames (T, side, side, 3) uint8 of `scene`."""
+    return render(scene, height=side, width=side).pixels.permute(0, 2, 3, 1).numpy()
 
 
 def _case(rng: random.Random) -> Case:
