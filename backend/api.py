@@ -190,7 +190,7 @@ class Api:
             for seed in seeds
         ]
         with self._database.transaction() as connection:
-            require_room(connection, len(new))
+            require_room(len(new), waiting=jobs.count_queued(connection))
             for generation in new:
                 generations.insert(connection, generation)
                 jobs.insert(connection, generation.id)

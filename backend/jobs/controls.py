@@ -1,6 +1,5 @@
 """Controls: what a creator does with the queue. Each is stored before the dispatcher acts on it."""
 
-import sqlite3
 import time
 
 from backend.config import Settings
@@ -34,7 +33,7 @@ class Controls:
         """Queue a failed or canceled job again as a new attempt; RequestError for any other."""
         with self._database.transaction() as connection:
             generation = generations.get(connection, generation_id)
-            require_room(connection, 1)
+            require_room(1, waiting=jobs.count_queued(connection))
             if not jobs.retry(connection, generation_id):
                 raise RequestError(
                     "status",
@@ -87,9 +86,8 @@ class Controls:
         self._dispatcher.wake()
 
 
-def require_room(connection: sqlite3.Connection, count: int) -> None:
-    """Raise RequestError unless `count` more jobs may wait."""
-    waiting = jobs.count_queued(connection)
+def require_room(count: int, *, waiting: int) -> None:
+    """Raise RequestError unless `count` more jobs may wait, where `waiting` do."""
     if waiting + count > MAX_QUEUED:
         raise RequestError(
             "variations",

@@ -172,13 +172,13 @@ class Dispatcher:
 
     def _start_next(self) -> None:
         """Give the first queued job to the worker, where it has none and the queue is not paused."""
-        if self._running is not None or self._is_leaving:
-            return
-        with self._database.transaction() as connection:
-            is_paused = jobs.is_paused(connection)
-            claim = None if is_paused else jobs.claim(connection, now=time.time())
-        self._running = claim
-        if claim is None:
+        if self._running is None and not self._is_leaving:
+            with self._database.transaction() as connection:
+                is_paused = jobs.is_paused(connection)
+                claim = None if is_paused else jobs.claim(connection, now=time.time())
+            self._running = claim
+        claim = self._running
+        if claim is None or self._watched is not None:
             return
         with self._database.reading() as connection:
             generation = generations.get(connection, claim.generation_id)
@@ -189,7 +189,7 @@ class Dispatcher:
 
     def _hear(self, worker: LocalWorker, message: messages.FromWorker | None) -> None:
         """Take what `worker` says; None is its end."""
-        if worker is not self._worker:
+        if worker is not self._worker or isinstance(message, messages.Beat):
             return
         if message is None:
             self._recover(worker)
