@@ -1,15 +1,17 @@
 """The front door of the studio and the command line: submit, cancel, watch, look up. Torch-free."""
 
-import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from backend.config import Settings
-from backend.errors import NotFoundError, RequestError
+from backend.errors import RequestError
+from backend.exports import Exports
+from backend.finished import Finished
+from backend.inputs import Inputs
 from backend.jobs.controls import Controls, require_room
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
@@ -18,13 +20,9 @@ from backend.library.comparison import Difference
 from backend.library.library import Library
 from backend.library.storage import DiskUse
 from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
-from backend.media.export import EXPORTERS, Exported, export
-from backend.media.export_settings import CONTROLS, export_settings
+from backend.media.export import Exported
 from backend.media.ffmpeg import ffmpeg_problem
-from backend.media.files import safe_name, unused_path
-from backend.media.inputs import clip_path, image_path, store_clip, store_image, store_sound
 from backend.media.metadata import read_metadata
-from backend.media.probe import probe
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
@@ -32,17 +30,15 @@ from backend.models.weights_watch import WeightsWatch
 from backend.pipelines.plan import predicted_pixels, predicted_seconds
 from backend.report import written_report
 from backend.requests import (
-    INPUT_PATTERN,
     MAX_SEED,
     ClipRequest,
     DetailRequest,
     Request,
-    SoundRequest,
     parse_request,
     validate_for,
     validate_variations,
 )
-from backend.soundtracks import accepted, mixed_take, parse_mix, require_sound_inputs
+from backend.soundtracks import Sounds
 from backend.store import generations, jobs, projects
 from backend.store.backups import DailyBackups
 from backend.store.database import Database
@@ -94,7 +90,8 @@ class StudioStatus:
 class Api:
     """An open studio: the owner of one data folder. Safe to call from any thread.
 
-    controls: of the queue: retry, move, pause, resume.
+    controls: of the queue: retry, move, pause, resume. inputs: what creators brought along. exports, sounds:
+    what is made of finished clips. library: projects, search, the bin.
     """
 
     def __init__(
@@ -112,6 +109,10 @@ class Api:
         self.controls = Controls(settings, database, dispatcher=dispatcher)
         with database.reading() as connection:
             self._ids = IdSource(newest=generations.newest_id(connection))
+        self._finished = Finished(settings, database)
+        self.inputs = Inputs(settings)
+        self.exports = Exports(self._finished)
+        self.sounds = Sounds(self._finished)
         self.library = Library(settings, database, self._ids)
         self.default_project()
         self._backups = DailyBackups(database)
@@ -172,7 +173,7 @@ class Api:
         """
         spec = self._spec(request.engine)
         validate_for(request, spec)
-        self._require_inputs(request, spec)
+        self.inputs.require(request, spec)
         known_parents = [self.generation(parent) for parent in parents]
         seeds = _seeds(request.seed, validate_variations(variations))
         needed_bytes = round(CLIP_BYTES_PER_PIXEL * predicted_pixels(request, spec) * len(seeds))
@@ -197,21 +198,6 @@ class Api:
         self._dispatcher.wake()
         return [generation.id for generation in new]
 
-    def add_image(self, path: Path) -> str:
-        """Return the name by which requests can use the picture at `path`, which is copied; MediaError."""
-        return store_image(path, folder=self.settings.inputs_dir)
-
-    def image_path(self, name: str) -> Path:
-        """Return where the picture of that name lies; NotFoundError where it is not in the data folder."""
-        path = image_path(name, folder=self.settings.inputs_dir)
-        if not re.fullmatch(INPUT_PATTERN, name) or not path.is_file():
-            raise NotFoundError(f"The picture {name[:12]}… is not in the data folder; choose it again.")
-        return path
-
-    def add_clip(self, path: Path) -> str:
-        """Return the name by which requests can use the video at `path`, which is copied; MediaError."""
-        return store_clip(path, folder=self.settings.inputs_dir)
-
     def detail_request(self, generation_id: str, **settings: Any) -> DetailRequest:
         """Return the request for the detail of a finished clip; its words and engine are those of the clip.
 
@@ -219,91 +205,10 @@ class Api:
         """
         made = self.generation(generation_id).request
         fields = {"prompt": made.prompt, "engine": made.engine, "seed": made.seed}
-        source = self.add_clip(self.output_path(generation_id, "clip"))
+        source = self.inputs.add_clip(self.output_path(generation_id, "clip"))
         request = parse_request({"kind": "detail", **fields, "source": source, **settings})
         assert isinstance(request, DetailRequest)
         return request
-
-    def add_sound(self, path: Path) -> str:
-        """Return the name by which requests can use the sound of the file at `path`; MediaError."""
-        return store_sound(path, folder=self.settings.inputs_dir)
-
-    def sound_request(self, generation_id: str, **settings: Any) -> SoundRequest:
-        """Return the request for the sound of a finished clip, or for another take of a finished sound.
-
-        With start_seconds and duration_seconds that part of the sound is made again. settings: other fields.
-        Raises NotFoundError where it has no clip, RequestError.
-        """
-        made = self.generation(generation_id)
-        is_silenced = made.output("silent") is not None
-        clip = self.output_path(generation_id, "silent" if is_silenced else "clip")
-        fields: dict[str, Any] = {"prompt": made.request.prompt, "engine": made.request.engine}
-        fields["source"] = (
-            made.request.source if isinstance(made.request, SoundRequest) else self.add_clip(clip)
-        )
-        if settings.keys() & {"start_seconds", "duration_seconds"}:
-            fields["take"] = self.add_sound(self.output_path(generation_id, "sound"))
-        request = parse_request({"kind": "sound", **fields, **settings})
-        assert isinstance(request, SoundRequest)
-        return request
-
-    def mix_sound(self, generation_id: str, settings: Mapping[str, Any]) -> Generation:
-        """Return a finished sound whose clip was written anew with the mix that `settings` describe.
-
-        Its own samples stay as they are. Raises NotFoundError, RequestError, MediaError.
-        """
-        mix, made = parse_mix(settings), self.generation(generation_id)
-        self.output_path(generation_id, "sound")
-        return self._stored(mixed_take(made, mix, settings=self.settings))
-
-    def accept_sound(self, generation_id: str) -> Generation:
-        """Return the clip that the sound was made for, of which the sound, as it is mixed, now is a part.
-
-        A clip that was brought along has no generation of its own: there it is the sound's. Raises
-        NotFoundError, MediaError.
-        """
-        sound = self.generation(generation_id)
-        self.output_path(generation_id, "sound")
-        if not sound.parents:
-            return sound
-        return self._stored(accepted(sound, self.generation(sound.parents[0]), settings=self.settings))
-
-    def _stored(self, generation: Generation) -> Generation:
-        """Store what has changed of a finished generation and return it."""
-        with self._database.transaction() as connection:
-            generations.store_results(
-                connection, generation.id, outputs=generation.outputs, facts=generation.facts
-            )
-        return generation
-
-    def _require_inputs(self, request: Request, spec: EngineSpec) -> None:
-        """Raise RequestError unless what `request` names is in the data folder, and not too long."""
-        if isinstance(request, ClipRequest):
-            self._require_pictures(request)
-            return
-        path = clip_path(request.source, folder=self.settings.inputs_dir)
-        if not path.is_file():
-            raise RequestError("source", "The clip is not in the data folder; choose it again.")
-        if isinstance(request, SoundRequest):
-            require_sound_inputs(request, spec, settings=self.settings)
-            return
-        facts, most = probe(path), 0 if spec.detail is None else spec.detail.max_frames
-        asked = request.duration_seconds or facts.duration_seconds
-        if min(asked, facts.duration_seconds) * facts.frame_rate > most + 0.5:
-            raise RequestError(
-                "duration_seconds",
-                f"{spec.title} adds detail to at most {most} frames at once and this clip has "
-                f"{facts.num_frames}; choose a part of at most {most / facts.frame_rate:.1f} s.",
-            )
-
-    def _require_pictures(self, request: ClipRequest) -> None:
-        for field in ("image", "last_image"):
-            name = getattr(request, field)
-            try:
-                if name is not None:
-                    self.image_path(name)
-            except NotFoundError as exc:
-                raise RequestError(field, str(exc)) from exc
 
     def cancel(self, generation_id: str) -> None:
         """Cancel a queued or running generation; one that has ended stays as it is. Raises NotFoundError."""
@@ -317,7 +222,7 @@ class Api:
         """
         spec = self._spec(request.engine)
         validate_for(request, spec)
-        self._require_inputs(request, spec)
+        self.inputs.require(request, spec)
         before = self.generation(generation_id).request
         if request.kind != before.kind:
             raise RequestError(
@@ -328,8 +233,7 @@ class Api:
 
     def generation(self, generation_id: str) -> Generation:
         """Return the generation of that id; NotFoundError if there is none."""
-        with self._database.reading() as connection:
-            return generations.get(connection, generation_id)
+        return self._finished.generation(generation_id)
 
     def generations(
         self, *, project_id: str | None = None, limit: int = 50, before: str | None = None
@@ -355,42 +259,7 @@ class Api:
 
     def output_path(self, generation_id: str, role: str) -> Path:
         """Return where the finished file of that role lies; NotFoundError where there is none (any more)."""
-        output = self.generation(generation_id).output(role)
-        path = None if output is None else self.settings.data_dir / output.path
-        if path is None or not path.is_file() or not self._is_inside(path):
-            raise NotFoundError(
-                f"The {role[:20]} of generation '{generation_id[:40]}' is not in the data folder."
-            )
-        return path
-
-    def _is_inside(self, path: Path) -> bool:
-        """Return whether `path` lies in the data folder even after every link was followed."""
-        return path.resolve().is_relative_to(self.settings.data_dir.resolve())
-
-    def export(self, generation_id: str, settings: Mapping[str, Any], *, name: str = "") -> Exported:
-        """Return the export of a finished clip, in the folder of exports of the data folder.
-
-        settings: fields of `ExportSettings`. name: of the file without suffix, made harmless, and numbered
-        where it is taken; the first words of the prompt where it is empty. Raises NotFoundError where there
-        is no clip, RequestError, MediaError, ResourceError.
-        """
-        source, chosen = self.output_path(generation_id, "clip"), export_settings(settings)
-        first_words = " ".join(self.generation(generation_id).request.prompt.split()[:6])
-        stem = safe_name(name, otherwise=safe_name(first_words, otherwise="clip"))
-        suffix = EXPORTERS[chosen.format].suffix
-        return export(source, unused_path(self.settings.exports_dir, stem, suffix), chosen)
-
-    def export_controls(self) -> dict[str, list[str]]:
-        """Return format -> names of the settings that change an export in it."""
-        return {name: sorted(controls) for name, controls in CONTROLS.items()}
-
-    def export_path(self, name: str) -> Path:
-        """Return where the export of that file name lies; NotFoundError where there is none."""
-        path = self.settings.exports_dir / name
-        is_name = name == Path(name).name and not name.startswith(".") and "\0" not in name
-        if not is_name or not path.is_file() or not self._is_inside(path):
-            raise NotFoundError(f"There is no export '{name[:60]}' in the data folder.")
-        return path
+        return self._finished.output_path(generation_id, role)
 
     def preview_path(self, generation_id: str) -> Path | None:
         """Return where the newest preview of a running generation lies, or None where there is none."""

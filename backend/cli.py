@@ -11,12 +11,11 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from backend.api import Api, Progress, request_from_file
+from backend.api import Progress, request_from_file
 from backend.commands import COMMANDS, add_options
 from backend.config import Settings, load_settings
 from backend.errors import MediaError, RequestError, StudioError
@@ -27,6 +26,7 @@ from backend.media.inputs import store_clip, store_image, store_sound
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.requests import Request, parse_request, validate_for, validate_variations
+from backend.session import Studio, open_studio
 
 POLL_SECONDS = 0.5
 LIVE = ("queued", "running")
@@ -89,42 +89,6 @@ _FACTS = {
     "weights_sha256": "weights_sha256",
     "device": "device",
 }
-
-
-class Studio(Protocol):
-    """What the command line needs of a studio, in this process or another."""
-
-    def submit(self, request: Request, *, variations: int, parents: Sequence[str] = ()) -> list[str]:
-        """Return the ids of the new generations."""
-        ...
-
-    def generation(self, generation_id: str) -> dict[str, Any]:
-        """Return the generation as JSON, its outputs with absolute paths."""
-        ...
-
-    def cancel(self, generation_id: str) -> None:
-        """Cancel the generation."""
-        ...
-
-
-class OwnStudio:
-    """A studio in this process."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-
-    def submit(self, request: Request, *, variations: int, parents: Sequence[str] = ()) -> list[str]:
-        return self._api.submit(request, variations=variations, parents=parents)
-
-    def generation(self, generation_id: str) -> dict[str, Any]:
-        """Return the generation as JSON, with "progress" while it runs."""
-        generation = self._api.generation(generation_id).to_json()
-        for output in generation["outputs"]:
-            output["path"] = str(self._api.settings.data_dir / output["path"])
-        return {**generation, "progress": self._api.progress(generation_id)}
-
-    def cancel(self, generation_id: str) -> None:
-        self._api.cancel(generation_id)
 
 
 def main(arguments: list[str] | None = None, *, extra_engines: tuple[str, ...] = ()) -> int:
@@ -229,7 +193,7 @@ def _export(options: argparse.Namespace, settings: Settings, extra_engines: tupl
     given = {**_given(options, _EXPORT_FLAGS), **numbers, "has_metadata": not options.no_metadata}
     chosen, source = export_settings(given), options.clip
     if not source.is_file():
-        with _studio(settings, None, extra_engines) as studio:
+        with open_studio(settings, None, extra_engines) as studio:
             outputs = studio.generation(str(source))["outputs"]
         source = next((Path(output["path"]) for output in outputs if output["role"] == "clip"), source)
     stem, suffix = safe_name(source.stem, otherwise="clip"), EXPORTERS[chosen.format].suffix
@@ -258,7 +222,7 @@ def _run(
     validate_for(request, _spec(request.engine, settings, extra_engines))
     if options.out is not None and options.out.is_dir():
         raise RequestError("out", f"--out must name a file; {options.out} is a folder.")
-    with _studio(settings, request.engine, extra_engines) as studio:
+    with open_studio(settings, request.engine, extra_engines) as studio:
         results = [_result(each) for each in make(studio)]
     for number, result in enumerate(results, start=1):
         if options.out is not None:
@@ -316,27 +280,6 @@ def _given(options: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, A
     """Return the request fields of those `flags` that were given."""
     values = {field: getattr(options, flag) for flag, field in flags.items()}
     return {field: value for field, value in values.items() if value is not None}
-
-
-@contextmanager
-def _studio(settings: Settings, engine: str | None, extra_engines: tuple[str, ...]) -> Iterator[Studio]:
-    """Yield the studio that runs on the data folder, or one of our own for as long as the block lasts.
-
-    engine: to load at once, where it is our own.
-    """
-    if settings.door_path.exists():
-        from backend.door import find_running_studio  # Gradio's client takes a second to import
-
-        running = find_running_studio(settings.door_path)
-        if running is not None:
-            yield running
-            return
-    with Api.open(settings, warm_engine=engine, extra_engines=extra_engines) as api:
-        if api.status().is_paused:
-            raise StudioError(
-                "The queue of this data folder is paused; resume it in the studio, or choose another folder."
-            )
-        yield OwnStudio(api)
 
 
 def _watch(studio: Studio, generation_id: str) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.config import Settings
 from backend.errors import NotFoundError, RequestError
+from backend.finished import Finished
 from backend.jobs.sound_files import output, with_clip
 from backend.media.audio import Track, at_loudness, mixed, read_written
 from backend.media.files import copy_file
-from backend.media.inputs import clip_path, sound_path
+from backend.media.inputs import clip_path, sound_path, store_clip, store_sound
 from backend.media.probe import probe
 from backend.media.sound_export import write_with_sound
 from backend.models.engine import EngineSpec
-from backend.requests import INPUT_PATTERN, SoundRequest
+from backend.requests import INPUT_PATTERN, SoundRequest, parse_request
 from backend.store.generations import Generation, Output
 
 
@@ -46,6 +47,59 @@ _NAMES = {
     "own_volume": "The volume of your own track must be a number from 0 to 2",
     "target_lufs": "Loudness must be a number from -40 to -5 LUFS",
 }
+
+
+class Sounds:
+    """The takes of what is `finished`."""
+
+    def __init__(self, finished: Finished) -> None:
+        self._finished = finished
+        self._settings = finished.settings
+
+    def request(self, generation_id: str, **settings: Any) -> SoundRequest:
+        """Return the request for the sound of a finished clip, or for another take of a finished sound.
+
+        With start_seconds and duration_seconds that part of the sound is made again. settings: other fields.
+        Raises NotFoundError where it has no clip, RequestError.
+        """
+        made = self._finished.generation(generation_id)
+        is_silenced = made.output("silent") is not None
+        clip = self._finished.output_path(generation_id, "silent" if is_silenced else "clip")
+        fields: dict[str, Any] = {"prompt": made.request.prompt, "engine": made.request.engine}
+        fields["source"] = (
+            made.request.source
+            if isinstance(made.request, SoundRequest)
+            else store_clip(clip, folder=self._settings.inputs_dir)
+        )
+        if settings.keys() & {"start_seconds", "duration_seconds"}:
+            take = self._finished.output_path(generation_id, "sound")
+            fields["take"] = store_sound(take, folder=self._settings.inputs_dir)
+        request = parse_request({"kind": "sound", **fields, **settings})
+        assert isinstance(request, SoundRequest)
+        return request
+
+    def mix(self, generation_id: str, settings: Mapping[str, Any]) -> Generation:
+        """Return a finished sound whose clip was written anew with the mix that `settings` describe.
+
+        Its own samples stay as they are. Raises NotFoundError, RequestError, MediaError.
+        """
+        mix, made = parse_mix(settings), self._finished.generation(generation_id)
+        self._finished.output_path(generation_id, "sound")
+        return self._finished.stored(mixed_take(made, mix, settings=self._settings))
+
+    def accept(self, generation_id: str) -> Generation:
+        """Return the clip that the sound was made for, of which the sound, as it is mixed, now is a part.
+
+        A clip that was brought along has no generation of its own: there it is the sound's. Raises
+        NotFoundError, MediaError.
+        """
+        sound = self._finished.generation(generation_id)
+        self._finished.output_path(generation_id, "sound")
+        if not sound.parents:
+            return sound
+        return self._finished.stored(
+            accepted(sound, self._finished.generation(sound.parents[0]), settings=self._settings)
+        )
 
 
 def parse_mix(settings: Mapping[str, Any]) -> Mix:

@@ -18,7 +18,7 @@ def export_routes(api: Api) -> APIRouter:
     def export(generation_id: str, asked: Annotated[dict[str, Any], Body()]) -> Response:
         name = asked.pop("name", "")
         try:
-            made = api.export(generation_id, asked, name=str(name or ""))
+            made = api.exports.make(generation_id, asked, name=str(name or ""))
         except Exception as exc:
             field = exc.field if isinstance(exc, RequestError) else None
             # A refusal is an answer like any other: browsers report other statuses as faults of the page.
@@ -29,7 +29,7 @@ def export_routes(api: Api) -> APIRouter:
     @router.get("/media/exports/{name}")
     def exported(name: str) -> Response:
         try:
-            path = api.export_path(name)
+            path = api.exports.path(name)
         except NotFoundError as exc:
             return JSONResponse({"error": str(exc)}, 404)
         return FileResponse(path, filename=path.name, headers={"cache-control": "no-store"})

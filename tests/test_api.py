@@ -163,7 +163,7 @@ def red_picture(folder: Path) -> Path:
 
 
 def test_a_given_picture_is_the_first_frame(tiny_studio: Api, tmp_path: Path) -> None:
-    name = tiny_studio.add_image(red_picture(tmp_path))
+    name = tiny_studio.inputs.add_image(red_picture(tmp_path))
     (generation_id,) = tiny_studio.submit(clip(image=name, seed=7))
     ended(tiny_studio, generation_id)
     first = read_frames(tiny_studio.output_path(generation_id, "clip"))[0].astype(int)

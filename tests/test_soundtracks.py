@@ -27,7 +27,7 @@ def clip(tiny_studio: Api) -> Generation:
 
 @pytest.fixture(scope="module")
 def sound(tiny_studio: Api, clip: Generation) -> Generation:
-    request = tiny_studio.sound_request(clip.id, **ASKED)
+    request = tiny_studio.sounds.request(clip.id, **ASKED)
     return ended(tiny_studio, tiny_studio.submit(request, parents=[clip.id])[0])
 
 
@@ -58,14 +58,14 @@ def test_the_file_says_how_sound_and_clip_were_made(
 
 
 def test_the_same_seed_gives_the_same_files(tiny_studio: Api, clip: Generation, sound: Generation) -> None:
-    request = tiny_studio.sound_request(clip.id, **ASKED)
+    request = tiny_studio.sounds.request(clip.id, **ASKED)
     again = ended(tiny_studio, tiny_studio.submit(request, parents=[clip.id])[0])
     assert [each.sha256 for each in again.outputs] == [each.sha256 for each in sound.outputs]
 
 
 def test_a_part_is_made_again_and_the_rest_stays(tiny_studio: Api, sound: Generation) -> None:
     part = {"start_seconds": 0.5, "duration_seconds": 0.5, "num_inference_steps": 3, "seed": 6}
-    request = tiny_studio.sound_request(sound.id, **part)
+    request = tiny_studio.sounds.request(sound.id, **part)
     again = ended(tiny_studio, tiny_studio.submit(request, parents=[*sound.parents, sound.id])[0])
     before, after = (read_written(path_of(tiny_studio, each, "sound"))[0] for each in (sound, again))
     assert np.array_equal(before[:24000], after[:24000]) and np.array_equal(before[48000:], after[48000:])
@@ -78,15 +78,15 @@ def test_a_mix_is_heard_in_the_clip_and_the_take_keeps_its_samples(
     track = tmp_path / "own.wav"
     times = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     write_sound(track, (0.2 * np.sin(2 * np.pi * 3000 * times))[:, None].astype(np.float32))
-    own = tiny_studio.add_sound(track)
-    mixed = tiny_studio.mix_sound(sound.id, {"volume": 0.0, "own_track": own, "target_lufs": -23})
+    own = tiny_studio.inputs.add_sound(track)
+    mixed = tiny_studio.sounds.mix(sound.id, {"volume": 0.0, "own_track": own, "target_lufs": -23})
     assert mixed.output("sound") == sound.output("sound") and mixed.facts["mix"]["volume"] == 0
     heard = read_sound(path_of(tiny_studio, sound))
     spectrum = np.abs(np.fft.rfft(heard[:SAMPLE_RATE, 0]))
     assert abs(int(spectrum.argmax()) - 3000) <= 1
     assert loudness(heard)[0] == pytest.approx(-23, abs=1)
     assert read_metadata(path_of(tiny_studio, sound))["kinora"]["facts"]["mix"]["own_track"] == own
-    tiny_studio.mix_sound(sound.id, {})
+    tiny_studio.sounds.mix(sound.id, {})
 
 
 @pytest.mark.parametrize(
@@ -106,22 +106,22 @@ def test_a_bad_mix_is_one_sentence(
     tiny_studio: Api, sound: Generation, settings: dict[str, object], words: str
 ) -> None:
     with pytest.raises(Exception, match=words):
-        tiny_studio.mix_sound(sound.id, settings)
+        tiny_studio.sounds.mix(sound.id, settings)
 
 
 def test_an_accepted_sound_is_a_part_of_its_clip(
     tiny_studio: Api, clip: Generation, sound: Generation
 ) -> None:
     before = path_of(tiny_studio, clip)
-    tiny_studio.accept_sound(sound.id)
+    tiny_studio.sounds.accept(sound.id)
     after = tiny_studio.generation(clip.id)
     assert probe(path_of(tiny_studio, after)).has_audio
     assert path_of(tiny_studio, after, "silent") == before and not probe(before).has_audio
     assert picture_hash(path_of(tiny_studio, after)) == picture_hash(before)
     assert after.facts["sound"] == sound.id
-    tiny_studio.accept_sound(sound.id)
+    tiny_studio.sounds.accept(sound.id)
     assert [each.role for each in tiny_studio.generation(clip.id).outputs].count("silent") == 1
-    assert tiny_studio.sound_request(clip.id).source == sound.request.source  # type: ignore[union-attr]
+    assert tiny_studio.sounds.request(clip.id).source == sound.request.source  # type: ignore[union-attr]
 
 
 def test_an_upload_of_another_rate_shape_and_sound_gets_one(tiny_studio: Api, tmp_path: Path) -> None:
@@ -130,33 +130,33 @@ def test_an_upload_of_another_rate_shape_and_sound_gets_one(tiny_studio: Api, tm
         *("-f", "lavfi", "-i", "testsrc2=size=180x320:rate=30000/1001:duration=1"),
         *("-f", "lavfi", "-i", "sine=duration=1", "-ac", "6", clip),
     )
-    request = SoundRequest(source=tiny_studio.add_clip(clip), engine="tiny", **ASKED)  # type: ignore[arg-type]
+    request = SoundRequest(source=tiny_studio.inputs.add_clip(clip), engine="tiny", **ASKED)  # type: ignore[arg-type]
     made = ended(tiny_studio, tiny_studio.submit(request)[0])
     facts = probe(path_of(tiny_studio, made))
     assert made.error is None and (facts.num_frames, facts.width, facts.height) == (30, 180, 320)
     assert len(read_sound(path_of(tiny_studio, made))) == round(30 * 1001 / 30000 * SAMPLE_RATE)
-    assert tiny_studio.accept_sound(made.id).id == made.id
+    assert tiny_studio.sounds.accept(made.id).id == made.id
 
 
 def test_a_clip_of_ten_minutes_and_files_without_frames_are_refused(tiny_studio: Api, tmp_path: Path) -> None:
     long = tmp_path / "long.mp4"
     write_video(long, np.zeros((600, 16, 16, 3), np.uint8), frame_rate=1, metadata={"kinora": {}})
-    request = SoundRequest(source=tiny_studio.add_clip(long), engine="tiny")
+    request = SoundRequest(source=tiny_studio.inputs.add_clip(long), engine="tiny")
     with pytest.raises(RequestError, match="at most 30 s and this clip lasts 600 s; cut it shorter"):
         tiny_studio.submit(request)
     sound_alone, empty = tmp_path / "sound.mp4", tmp_path / "empty.mp4"
     run_ffmpeg("-f", "lavfi", "-i", "sine=duration=1", sound_alone)
     with pytest.raises(MediaError, match="holds no moving picture"):
-        tiny_studio.add_clip(sound_alone)
+        tiny_studio.inputs.add_clip(sound_alone)
     run_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=16", "-frames:v", "0", empty)
     with pytest.raises(MediaError):
-        tiny_studio.add_clip(empty)
+        tiny_studio.inputs.add_clip(empty)
 
 
 def test_what_the_request_names_must_be_there(tiny_studio: Api, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="The clip is not in the data folder"):
         tiny_studio.submit(SoundRequest(source="0" * 64, engine="tiny"))
-    source = tiny_studio.add_clip(pattern_clip(tmp_path / "clip.mp4"))
+    source = tiny_studio.inputs.add_clip(pattern_clip(tmp_path / "clip.mp4"))
     with pytest.raises(RequestError, match="The take is not in the data folder"):
         tiny_studio.submit(SoundRequest(source=source, engine="tiny", take="0" * 64, start_seconds=0.5))
     with pytest.raises(RequestError, match="give the take that it belongs to"):

@@ -63,7 +63,7 @@ def build(api: Api) -> None:
         with gr.Column(elem_id="inputs", min_width=0):
             inputs = build_inputs(api)
         with gr.Column(elem_id="middle", min_width=0):
-            offered = {"detail": _detail_options(api), "exports": api.export_controls()}
+            offered = {"detail": _detail_options(api), "exports": api.exports.controls()}
             hero = own_html(HERO, js_on_load=_MOUNT_HERO, examples=EXAMPLES, **offered)
         with gr.Column(elem_id="right", min_width=0):
             takes = own_html(TAKES, js_on_load=_MOUNT_TAKES)
@@ -154,7 +154,7 @@ def _connect_detail(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
 
 def _submit_uploaded(api: Api, path: Path, prompt: str, *, project_id: str | None) -> list[str]:
     """Queue the detail of the clip at `path`, which shows what the prompt says."""
-    fields = {"kind": "detail", "engine": page_engine(api).name, "source": api.add_clip(path)}
+    fields = {"kind": "detail", "engine": page_engine(api).name, "source": api.inputs.add_clip(path)}
     return api.submit(parse_request({**fields, "prompt": prompt or ""}), project_id=project_id)
 
 
@@ -173,12 +173,12 @@ def _connect_pictures(api: Api, inputs: Inputs) -> None:
 
     def store(path: str) -> tuple[Any, str]:
         try:
-            return api.add_image(Path(path)), ""
+            return api.inputs.add_image(Path(path)), ""
         except Exception as exc:
             return "", sentence(exc)
 
     def show(name: str) -> str | None:
-        return str(api.image_path(name)) if name else None
+        return str(api.inputs.image_path(name)) if name else None
 
     for field, picture in inputs.pictures.items():
         name = inputs.fields[field]

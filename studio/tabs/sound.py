@@ -54,10 +54,10 @@ def _connect_desk(api: Api, desk: gr.HTML, notice: gr.HTML) -> None:
         return _told(lambda: _submit(api, event.id, event.settings, event.variations))
 
     def mix(event: gr.EventData) -> str:
-        return _told(lambda: api.mix_sound(event.id, event.settings))
+        return _told(lambda: api.sounds.mix(event.id, event.settings))
 
     def accept(event: gr.EventData) -> str:
-        return _told(lambda: api.accept_sound(event.id))
+        return _told(lambda: api.sounds.accept(event.id))
 
     def cancel(event: gr.EventData) -> str:
         return _told(lambda: api.cancel(event.id))
@@ -76,7 +76,7 @@ def _connect_uploads(api: Api, clip: gr.UploadButton, track: gr.UploadButton, ou
 
     def add_track(path: str) -> tuple[Any, str]:
         try:
-            return {"name": api.add_sound(Path(path)), "title": Path(path).name[:60]}, ""
+            return {"name": api.inputs.add_sound(Path(path)), "title": Path(path).name[:60]}, ""
         except Exception as exc:
             return gr.skip(), sentence(exc)
 
@@ -90,13 +90,13 @@ def _submit(api: Api, generation_id: str, settings: dict[str, Any], variations: 
     parents = made.parents if made.kind == "sound" else (generation_id,)
     given = {name: value for name, value in settings.items() if value not in (None, "")}
     # Without words of its own a take is made from the picture alone, not from the prompt of the clip.
-    request = api.sound_request(generation_id, **{"prompt": "", **given})
+    request = api.sounds.request(generation_id, **{"prompt": "", **given})
     return api.submit(request, variations=variations, parents=parents[:1])
 
 
 def _submit_uploaded(api: Api, path: Path) -> list[str]:
     """Queue a take for the clip at `path`, from its picture alone."""
-    fields = {"kind": "sound", "engine": page_engine(api).name, "source": api.add_clip(path)}
+    fields = {"kind": "sound", "engine": page_engine(api).name, "source": api.inputs.add_clip(path)}
     return api.submit(parse_request(fields))
 
 

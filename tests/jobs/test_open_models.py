@@ -45,7 +45,7 @@ def pictures(studio: Api, folder: Path, *fields: str) -> dict[str, str]:
     named = {}
     for shade, field in enumerate(fields):
         Image.new("RGB", (SIDE, SIDE), (200, 80 * shade, 10)).save(folder / f"{field}.png")
-        named[field] = studio.add_image(folder / f"{field}.png")
+        named[field] = studio.inputs.add_image(folder / f"{field}.png")
     return named
 
 

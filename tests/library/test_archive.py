@@ -24,7 +24,7 @@ from tests.library.conftest import Keep
 def exported(idle_studio: Api, keep: Keep, tmp_path: Path) -> Path:
     """A project file with a starred draft from a picture, its detail, and a failed one."""
     Image.new("RGB", (48, 48), (200, 20, 20)).save(tmp_path / "red.png")
-    name = idle_studio.add_image(tmp_path / "red.png")
+    name = idle_studio.inputs.add_image(tmp_path / "red.png")
     draft = keep(ClipRequest(prompt="a ball", engine="tiny", seed=1, image=name), is_starred=True)
     idle_studio.library.star(draft.id, is_starred=True, revision=1)
     detail = DetailRequest(source="0" * 64, prompt="a ball", engine="tiny", seed=1)
@@ -72,7 +72,7 @@ def test_project_moves_to_another_studio_whole(idle_studio: Api, exported: Path,
         assert project.name == "Untitled (2)"
         starred = other.library.page(Wanted(is_starred=True))[0]
         assert other.output_path(starred.id, "clip").read_bytes() == f"clip {starred.id}".encode()
-        assert other.image_path(starred.request.image).is_file()
+        assert other.inputs.image_path(starred.request.image).is_file()
         assert len(other.library.family(starred.id)) == 2
 
 

@@ -23,7 +23,7 @@ def clip_of(api: Api, generation: Generation) -> Path:
 
 def picture(api: Api, folder: Path) -> str:
     Image.new("RGB", (48, 48), (200, 20, 20)).save(folder / "red.png")
-    return api.add_image(folder / "red.png")
+    return api.inputs.add_image(folder / "red.png")
 
 
 def test_project_is_made_renamed_and_told_apart(idle_studio: Api) -> None:
@@ -85,7 +85,7 @@ def test_only_files_that_nobody_else_uses_are_deleted(idle_studio: Api, keep: Ke
     name = picture(idle_studio, tmp_path)
     request = ClipRequest(prompt="a ball", engine="tiny", seed=1, image=name)
     first, second = keep(request), keep(request)
-    stored = idle_studio.image_path(name)
+    stored = idle_studio.inputs.image_path(name)
     bin_(idle_studio, first)
     assert idle_studio.library.empty_bin() > 0
     assert stored.is_file() and clip_of(idle_studio, second).is_file()
@@ -131,7 +131,7 @@ def test_missing_file_is_told_and_put_back_by_its_content(
     made = keep(ClipRequest(prompt="a ball", engine="tiny", seed=1, last_image=name))
     moved, renamed = tmp_path / "moved.bin", tmp_path / "renamed.bin"
     clip_of(idle_studio, made).rename(moved)
-    idle_studio.image_path(name).rename(renamed)
+    idle_studio.inputs.image_path(name).rename(renamed)
     assert idle_studio.library.missing(made) == ["clip", "last_image"]
     assert idle_studio.library.put_back(moved) == [made.id] == idle_studio.library.put_back(renamed)
     assert idle_studio.library.missing(made) == []
