@@ -1,7 +1,7 @@
 """Sound for a clip: noise to sound latents, steered by words and picture, and back to samples as long as it.
 
 Lumina-V2A (arXiv 2502.06782 Sec. 4) makes windows of some seconds; a longer clip is sampled as one, the
-velocities of its windows faded into each other at every step (MultiDiffusion, arXiv 2302.08113 Eq. 5), so
+velocities of its windows faded into each other at every step (as MultiDiffusion, arXiv 2302.08113, does), so
 that nothing has to fit at a seam. A part of a take is made again in the light of what stays around it, and
 crossfaded in.
 """
