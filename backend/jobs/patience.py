@@ -19,7 +19,7 @@ class Patience:
 
     silence_seconds: float = 30.0
     loading_seconds: float = 300.0
-    cancel_seconds: float = 1.5
+    cancel_seconds: float = 1.0
     suspend_seconds: float = 10.0
     stop_seconds: float = 2.0
 

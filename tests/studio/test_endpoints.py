@@ -10,6 +10,7 @@ from backend.api import Generation
 from backend.media.files import sha256_of
 from tests.studio.conftest import finished
 from tests.studio.running import HEADERS, Running
+from tests.waiting import ended
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_queue_is_steered(studio: Running, client: Client) -> None:
     client.predict(first, api_name="/cancel")
     client.predict(first, api_name="/retry")
     assert client.predict(api_name="/resume") is False
-    assert finished(studio.api, first).status == "done"
+    assert ended(studio.api, first).status == "done"
 
 
 @pytest.mark.parametrize(
