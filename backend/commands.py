@@ -55,6 +55,7 @@ DETAIL: Options = (
     {
         "CLIP": "the video to make larger and finer",
         "--prompt TEXT": "what it shows; default: the prompt it was made from",
+        "--engine NAME": "the model that adds the detail; default: the one it was made with",
     }
     | _DETAIL_SETTINGS
     | {
