@@ -340,8 +340,7 @@ class Api:
         return project
 
     def _vocabulary(self, engine: str) -> dict[str, list[str]]:
-        folder = self._spec(engine).folder
-        return read_vocabulary(self.settings.weights_dir / folder) if folder else {}
+        return read_vocabulary(self.settings.weights_dir / self._spec(engine).folder)
 
     def _spec(self, engine: str) -> EngineSpec:
         models_dir = self.settings.models_dir

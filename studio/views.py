@@ -42,11 +42,12 @@ def take_view(generation: Generation) -> dict[str, Any]:
     request = generation.request
     media = {output.role: _address(generation, output) for output in generation.outputs}
     seed = generation.facts.get("seed", request.seed)
+    has_draft = generation.kind == "detail" and bool(generation.parents)
     return {
         "id": generation.id,
         "kind": generation.kind,
         "parents": list(generation.parents),
-        "draft": f"/media/{generation.parents[0]}/clip" if generation.kind == "detail" else None,
+        "draft": f"/media/{generation.parents[0]}/clip" if has_draft else None,
         "status": generation.status,
         "attempt": generation.attempt,
         "error": generation.error,

@@ -35,6 +35,10 @@ _SUBMITTED = "() => window.dispatchEvent(new Event('kinora:submitted'))"
 _REFRESH = "() => window.dispatchEvent(new Event('kinora:changed'))"
 # A browser knows which project it is in; the hidden field of that name only holds its place.
 _WITH_PROJECT = "(_, ...values) => [localStorage.getItem('kinora-project') ?? '', ...values]"
+# While a picture is being stored, its name is not there yet: a clip begun now would do without it.
+_HOLD, _RELEASE = (
+    f"() => ({{ __type__: 'update', interactive: {is_free} }})" for is_free in ("false", "true")
+)
 _HERO_SEED = "() => document.querySelector('.hero').dataset.seed ?? ''"
 _MOUNT_HERO = """
 import('/assets/js/hero.js').then(({ mountHero }) => mountHero(element, {
@@ -182,7 +186,9 @@ def _connect_pictures(api: Api, inputs: Inputs) -> None:
 
     for field, picture in inputs.pictures.items():
         name = inputs.fields[field]
-        picture.upload(store, picture, [name, inputs.notice], **QUIET)
+        picture.upload(None, None, inputs.generate, js=_HOLD)
+        stored = picture.upload(store, picture, [name, inputs.notice], **QUIET)
+        stored.then(None, None, inputs.generate, js=_RELEASE)
         picture.clear(lambda: "", None, name, **QUIET)
         name.change(show, name, picture, **QUIET)  # type: ignore[attr-defined]  # made from events
 

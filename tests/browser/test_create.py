@@ -232,7 +232,7 @@ def test_motion_is_asked_for_only_when_it_is_set(page: Page, studio: Running) ->
 
 def test_quality_says_beforehand_how_long_it_takes(page: Page, studio: Running) -> None:
     expect(page.locator("#prediction")).to_contain_text("on this machine")
-    page.get_by_label("Best").check(force=True)
+    page.get_by_role("radio", name="Best").check(force=True)
     assert finished_request(page, studio, "a ball at its best").preset == "quality"
 
 

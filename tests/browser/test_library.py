@@ -128,7 +128,7 @@ def test_project_is_renamed_exported_and_imported(library: Page, tmp_path: Path)
     library.keyboard.press("Enter")
     expect(library.locator(".library h1")).to_have_text("A film")
     with library.expect_download() as download:
-        library.locator("[data-action=export]").click()
+        library.get_by_role("link", name="Export").click()
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     library.set_input_files("[data-field=import]", path)
