@@ -14,6 +14,13 @@ def add_project(database: Database) -> None:
         projects.insert(connection, PROJECT)
 
 
+def add_first_project(database: Database) -> None:
+    """Store PROJECT in a database of the first version."""
+    row = (PROJECT.id, PROJECT.name, PROJECT.created_at)
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO projects (id, name, created_at) VALUES (?, ?, ?)", row)
+
+
 def add_queued(database: Database, *ids: str, seed: int = 7) -> None:
     """Store and queue one generation of PROJECT per id."""
     request = ClipRequest(prompt="a red ball", seed=seed)

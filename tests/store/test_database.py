@@ -16,7 +16,7 @@ from backend.store import jobs, projects
 from backend.store.backups import back_up
 from backend.store.database import Database
 from backend.store.migrations import MIGRATIONS, add_queue_controls, migrate, schema_version
-from tests.store.rows import PROJECT, add_project, add_queued
+from tests.store.rows import PROJECT, add_first_project, add_project, add_queued
 
 
 def pragma(database: Database, name: str) -> object:
@@ -160,7 +160,7 @@ class Failing:
 def test_upgrade_that_breaks_at_any_statement_leaves_the_version_before(tmp_path: Path, last: int) -> None:
     path = tmp_path / "studio.db"
     older = Database.open(path, migrations=MIGRATIONS[:1])
-    add_project(older)
+    add_first_project(older)
     older.close()
 
     def break_down(tables: sqlite_utils.Database) -> None:

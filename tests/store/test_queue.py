@@ -7,7 +7,7 @@ from backend.store import generations, jobs
 from backend.store.database import Database
 from backend.store.jobs import Claim
 from backend.store.migrations import MIGRATIONS
-from tests.store.rows import PROJECT, add_project, add_queued
+from tests.store.rows import PROJECT, add_first_project, add_project, add_queued
 
 ENDINGS = ("done", "failed", "canceled")
 
@@ -153,7 +153,7 @@ def test_pause_survives_a_restart(database: Database) -> None:
 def test_folder_of_the_first_version_opens_with_its_jobs(database: Database) -> None:
     path = database.path.with_name("older.db")
     older = Database.open(path, migrations=MIGRATIONS[:1])
-    add_project(older)
+    add_first_project(older)
     with older.transaction() as connection:
         row = ("A", PROJECT.id, "clip", ClipRequest(prompt="a ball").model_dump_json(), 1.0)
         connection.execute(

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from studio.bodies import asks_for_remote_file
+from studio.guard import IMPORT_PATH, PUT_BACK_PATH
 from tests.studio.running import HEADERS, Running
 from tests.studio.test_door import routes_of
 
@@ -15,7 +16,7 @@ OWN = ("http://127.0.0.1:7860",)
 ELSEWHERE = "ssrf.invalid"
 META = {"_type": "gradio.FileData"}
 REMOTE = {"path": f"http://{ELSEWHERE}/clip.mp4", "meta": META, "orig_name": "clip.mp4"}
-HOLDS_FILES = ("/gradio_api/upload",)
+HOLDS_FILES = ("/gradio_api/upload", IMPORT_PATH, PUT_BACK_PATH)
 
 
 @pytest.fixture(scope="module")

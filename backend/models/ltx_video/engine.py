@@ -16,8 +16,9 @@ import torch
 from diffusers import LTXConditionPipeline, LTXPipeline
 from torch import Tensor
 
+from backend.errors import RequestError
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
-from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner
+from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
 from backend.models.ltx_video.spec import spec
 from backend.models.memory import settle
@@ -121,6 +122,10 @@ class LtxEngine:
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def soundtrack(self) -> SoundMaker:
+        """Raise RequestError: these weights make no sound."""
+        raise RequestError("kind", f"{self.spec.title} makes no sound; choose another engine.")
 
     def show(self, key_frames: Sequence[KeyFrame], *, num_frames: int) -> KeyTokens:
         """Return the pictures as tokens with the positions of their frames, none of which may be 0."""

@@ -15,8 +15,9 @@ import torch
 from diffusers import WanImageToVideoPipeline, WanPipeline
 from torch import Tensor
 
+from backend.errors import RequestError
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
-from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner
+from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
 from backend.models.memory import settle
 from backend.models.partial_noise import PartialNoiseRefiner
@@ -120,6 +121,10 @@ class WanEngine:
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def soundtrack(self) -> SoundMaker:
+        """Raise RequestError: these weights make no sound."""
+        raise RequestError("kind", f"{self.spec.title} makes no sound; choose another engine.")
 
     @torch.no_grad()
     def show(self, key_frames: Sequence[KeyFrame], *, num_frames: int) -> ShownPictures:
