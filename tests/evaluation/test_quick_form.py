@@ -18,6 +18,7 @@ SECTIONS = [
     "Joint guidance (STIV)",
     "Motion channels (VideoJAM)",
     "Detail (FlashVideo)",
+    "Sound (Lumina-V2A)",
 ]
 
 
