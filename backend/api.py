@@ -34,6 +34,7 @@ from backend.requests import (
     ClipRequest,
     DetailRequest,
     Request,
+    completed,
     parse_request,
     validate_for,
     validate_variations,
@@ -183,7 +184,7 @@ class Api:
             Generation(
                 id=self._ids.next(),
                 project_id=project.id,
-                request=request.model_copy(update={"seed": seed}),
+                request=completed(request, spec).model_copy(update={"seed": seed}),
                 created_at=time.time(),
                 kind=request.kind,
                 parents=tuple(parent.id for parent in known_parents),

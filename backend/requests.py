@@ -23,7 +23,6 @@ INPUT_PATTERN = r"^[0-9a-f]{64}$"
 PRESETS = ("fast", "balanced", "quality")
 ASPECT_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16")
 
-
 _NUMBERS = (
     "seed",
     "num_inference_steps",
@@ -104,16 +103,16 @@ class DetailRequest(_Request):
 
     source: name of the stored clip, the sha256 of its file. prompt: what it shows, which guides detail.
     target_size: pixels of the short side. degradation_step: how far the draft is noised before it is
-    refined, from 0, which keeps it, to 999, which forgets it. box: the part to detail alone, (left, top,
-    right, bottom) in shares of the picture; start_seconds, duration_seconds: the time to detail alone. All of
-    it where they are None.
+    refined, from 0, which keeps it, to 999, which forgets it; None is the engine's own. box: the part to
+    detail alone, (left, top, right, bottom) in shares of the picture; start_seconds, duration_seconds: the
+    time to detail alone. All of it where they are None.
     """
 
     kind: Literal["detail"] = "detail"
     source: str = Field(pattern=INPUT_PATTERN)
     prompt: str = Field(default="", max_length=MAX_PROMPT_CHARACTERS)
     target_size: Literal[512, 1024] = 512
-    degradation_step: int = Field(default=500, ge=0, le=999)
+    degradation_step: int | None = Field(default=None, ge=0, le=999)
     num_inference_steps: int = Field(default=4, ge=1, le=50)
     guidance_scale: float = Field(default=2.0, ge=1.0, le=30.0)
     timestep_shift: float = Field(default=2.5, ge=1.0, le=20.0)
@@ -229,6 +228,18 @@ def validate_for(request: Request, spec: "EngineSpec") -> None:
         )
     _check_motion_scores(request, spec)
     _check_pictures(request, spec)
+
+
+def completed(request: Request, spec: "EngineSpec") -> Request:
+    """Return `request` with what it leaves to the engine filled in, so that it means the same later."""
+    own = {"degradation_step": degradation_step(request, spec)} if isinstance(request, DetailRequest) else {}
+    return request.model_copy(update=own)
+
+
+def degradation_step(request: DetailRequest, spec: "EngineSpec") -> int:
+    """Return how far the draft of `request` is noised: its own step or that of the engine, which has one."""
+    assert spec.detail is not None
+    return spec.detail.degradation_step if request.degradation_step is None else request.degradation_step
 
 
 def inference_steps(request: Request, spec: "EngineSpec") -> int:

@@ -100,7 +100,7 @@ HERO = """
     <details class="facts"><summary><span data-field="summary"></span></summary><dl></dl></details>
   </div>
   <form class="detail" aria-label="Detail" hidden>
-    <label class="wide">Fidelity <input type="range" name="degradation_step" min="100" max="900" step="25">
+    <label class="wide">Fidelity <input type="range" name="degradation_step" min="0" max="900" step="10">
       <small>keeps the draft</small><small>adds more detail</small></label>
     <label>Size <select name="target_size"><option value="512">512 px</option>
       <option value="1024">1024 px</option></select></label>

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from backend.errors import RequestError
+from backend.models.engine import DetailSpec
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.requests import (
     ClipRequest,
     DetailRequest,
+    completed,
     parse_request,
     validate_for,
     validate_variations,
@@ -159,3 +161,9 @@ def test_detail_needs_an_engine_that_can() -> None:
     unable = replace(KINORA_POCKET, detail=None)
     with pytest.raises(RequestError, match="Kinora Pocket cannot add detail"):
         validate_for(DetailRequest(source=CLIP), unable)
+
+
+def test_what_a_detail_leaves_to_its_engine_is_filled_in() -> None:
+    able = replace(KINORA_POCKET, detail=DetailSpec(33, safe_ranges={}, degradation_step=40))
+    assert completed(DetailRequest(source=CLIP), able).degradation_step == 40
+    assert completed(DetailRequest(source=CLIP, degradation_step=0), able).degradation_step == 0

@@ -45,7 +45,7 @@ def missing_refiner(engine: Engine) -> str:
     if engine.spec.detail is None:
         return f"{engine.spec.title} adds no detail yet: its refiner is not installed."
     try:
-        engine.refiner(DetailRequest.model_fields["degradation_step"].default)
+        engine.refiner(engine.spec.detail.degradation_step)
     except WeightsError as exc:
         return str(exc)
     return ""

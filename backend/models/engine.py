@@ -100,13 +100,14 @@ class DetailSpec:
     max_frames: of one clip. safe_ranges: field of `DetailRequest` -> least and greatest value that were found
     to work; outside of it the page warns, and an absent field was not tried. least_similarity: SSIM with its
     draft below which a detailed clip is said to have left it. aligned_pixels: of which the sides of a clip
-    must be multiples.
+    must be multiples. degradation_step: how far drafts are noised where a request does not say.
     """
 
     max_frames: int
     safe_ranges: dict[str, tuple[float, float]]
     least_similarity: float = 0.9
     aligned_pixels: int = 16
+    degradation_step: int = 500
 
 
 @dataclass(frozen=True)

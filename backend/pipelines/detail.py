@@ -30,7 +30,7 @@ from backend.pipelines.denoise import denoise
 from backend.pipelines.plan import detail_guidance, detail_schedule
 from backend.pipelines.sampling import initial_noise
 from backend.pipelines.similarity import faithfulness
-from backend.requests import DetailRequest, validate_for
+from backend.requests import DetailRequest, degradation_step, validate_for
 
 _ALIGNED_PIXELS = 16
 """The latents of one token, where an engine does not say another size."""
@@ -107,7 +107,7 @@ def _make(engine: Engine, request: DetailRequest, draft: Draft, hooks: ClipHooks
     with phases.phase("text", stage="text"):
         prompt, null = (engine.encode_prompt(text) for text in (request.prompt, ""))
     with phases.phase("preparing", stage="prepare"):
-        refiner = engine.refiner(request.degradation_step)
+        refiner = engine.refiner(degradation_step(request, engine.spec))
         begun = hooks.resume_from or LatentCheckpoint(0, _start(engine, request, draft, part), 0)
     with phases.phase("sampling", stage="sampling"):
         result = denoise(
@@ -133,7 +133,7 @@ def _start(engine: Engine, request: DetailRequest, draft: Draft, part: Part) -> 
     latents = _appearance(engine, enlarged(draft, part, frame_rule=engine.spec.frame_rule))
     _, channels, frames, height, width = latents.shape
     noise = initial_noise((channels, frames, height, width), seed=drawn_seed(request.seed))
-    return engine.refiner(request.degradation_step).start(latents, noise)
+    return engine.refiner(degradation_step(request, engine.spec)).start(latents, noise)
 
 
 def _decoded(engine: Engine, latents: Tensor, draft: Draft, part: Part) -> np.ndarray:

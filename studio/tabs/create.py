@@ -169,6 +169,7 @@ def _detail_options(api: Api) -> dict[str, Any] | None:
     if spec is None:
         return None
     defaults = {name: DetailRequest.model_fields[name].default for name in names}
+    defaults |= {"degradation_step": spec.degradation_step}
     return {"safe": spec.safe_ranges, "defaults": defaults, "leastSimilarity": spec.least_similarity}
 
 

@@ -11,7 +11,6 @@ from backend.evaluation.detail_cases import missing_refiner
 from backend.evaluation.finding import Finding
 from backend.models.engine import Conditioning, Engine, Pass
 from backend.pipelines.sampling import initial_noise
-from backend.requests import DetailRequest
 
 _WITHIN = 0.15
 _MEMORY_WITHIN = 1.15
@@ -115,8 +114,8 @@ def _runs(engine: Engine, extent: Extent) -> list[Run]:
         "encoding": lambda: engine.encode(frames),
         "decoding": lambda: engine.decode(latents),
     }
-    if not missing_refiner(engine):
-        refiner = engine.refiner(DetailRequest.model_fields["degradation_step"].default)
+    if engine.spec.detail is not None and not missing_refiner(engine):
+        refiner = engine.refiner(engine.spec.detail.degradation_step)
         appearance = latents[:, : shape[0] // engine.spec.velocity_parts]
         parts["refiner pass"] = lambda: refiner.velocities(appearance, 0.5, conditioning, (Pass(),))
     return [timed(f"{name} {_key(extent)}", run) for name, run in parts.items()]
