@@ -32,7 +32,7 @@ MODULES = {
     "sound": "backend.cli sound",
     "export": "backend.cli export",
 }
-LATER_COMMANDS = ("detail", "sound")
+LATER_COMMANDS = ("sound",)
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 

@@ -34,7 +34,6 @@ from backend.training.world.captions import caption
 Degradation = Literal["none", "pixel", "pixel_latent"]
 """What is done to drafts in training: scaled pictures alone, drafts of the autoencoder too, and noise."""
 
-_MEASURED_STEPS = (675, 400)
 _SAMPLING = schedule(4, shift=2.5)
 _DECODED = 8
 _SHEET_ROWS = 6
@@ -110,7 +109,7 @@ class RefinerRecipe:
         self._vae = load_frozen(family / "vae", device)
         self._data, self._draws, self._device = data, draws, device
         self._names = [name for name, count in draws.counts.items() if count]
-        self._measured_steps = _MEASURED_STEPS if draws.degradation == "pixel_latent" else (0,)
+        self._measured_steps = tuple(dict.fromkeys(draws.step_range))
 
     def batches(self, *, start_step: int) -> Iterator[list[RefinerBatch]]:
         """Yield a batch of every collection for each step."""
@@ -148,8 +147,8 @@ class RefinerRecipe:
         """Return held-out losses at fixed noise, and PSNR in dB to the true pixels of held-out clips.
 
         PSNR is that of the enlarged draft, of its decoded latents, of the decoded true latents, which bound
-        it, and of refined ones from each measured k; apart for drafts of the autoencoder and scaled pictures.
-        To the last two is added what encoding loses of the draft, as `pipelines.detail` does.
+        it, and of refined ones from the least and the most k; apart for drafts of the autoencoder and scaled
+        pictures. To the last two is added what encoding loses of the draft, as `pipelines.detail` does.
         """
         measures = {
             f"held_out_{name}": float(self.part_loss(self.held_out_batch(name))) for name in self._names

@@ -172,7 +172,7 @@ def test_an_ablation_leaves_degradation_out(
 def test_held_out_measures_tell_drafts_from_scaled_pictures(recipe: RefinerRecipe) -> None:
     with torch.no_grad():
         measures = recipe.measure()
-    whats = ("enlarged", "decoded", "possible", "refined_675", "refined_400")
+    whats = ("enlarged", "decoded", "possible", "refined_100", "refined_900")
     assert set(measures) == {f"psnr_{what}_{kind}" for what in whats for kind in ("draft", "scaled")} | {
         "held_out_clip",
         "held_out_picture",

@@ -1,6 +1,6 @@
 """What Kinora Pocket can make, as data; torch-free."""
 
-from backend.models.engine import EngineSpec, PassCost, Preset, SoundSpec
+from backend.models.engine import DetailSpec, EngineSpec, PassCost, Preset, SoundSpec
 
 # A high shift ends in one long step: details the network is not sure of come out smooth instead of as noise.
 _SHIFT = 16.0
@@ -45,5 +45,7 @@ KINORA_POCKET = EngineSpec(
     ),
     velocity_parts=2,
     motion_score_range=(0.0, 40.0),
+    # A young refiner: on drafts that are not noised it is 0.9 dB above bicubic, from step 60 on below it.
+    detail=DetailSpec(max_frames=65, safe_ranges={"degradation_step": (0, 30)}, degradation_step=0),
     sound=None,  # POCKET_SOUND where the weights of its sound members are in assets
 )
