@@ -3,7 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -196,6 +196,10 @@ def detail(*arguments: object, data_dir: Path) -> int:
     return main(["detail", *map(str, arguments), "--data", str(data_dir)], extra_engines=TINY)
 
 
+def sound(*arguments: object, data_dir: Path) -> int:
+    return main(["sound", *map(str, arguments), "--data", str(data_dir)], extra_engines=TINY)
+
+
 def test_a_part_of_any_clip_is_detailed(
     exported: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,15 +219,20 @@ def test_detail_is_refused_before_the_clip_is_made(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("command", "arguments", "words"),
     [
-        ([], "Name the video to detail: detail CLIP."),
-        (["--size", "720"], "Target size must be one of 512, 1024; you gave '720'."),
-        (["--box", "0,0,2,1"], "Box must be left, top, right and bottom"),
-        (["--fidelity", "1000"], "Fidelity to detail must be a whole number of at least 0 and at most 999"),
+        (detail, [], "Name the video to detail: detail CLIP."),
+        (detail, ["--size", "720"], "Target size must be one of 512, 1024; you gave '720'."),
+        (detail, ["--box", "0,0,2,1"], "Box must be left, top, right and bottom"),
+        (detail, ["--fidelity", "1000"], "Fidelity to detail must be a whole number of at least 0"),
+        (sound, [], "Name the video to give a sound: sound CLIP."),
+        (sound, ["--guidance", "0"], "Text guidance must be a number of at least 1 and at most 30"),
+        (sound, ["--steps", "101"], "Steps must be a whole number of at least 1 and at most 100"),
+        (sound, ["--start", "1"], "give the take that it belongs to"),
     ],
 )
-def test_bad_detail_exits_2_with_one_sentence(
+def test_a_command_on_a_clip_that_is_not_allowed_exits_2_with_one_sentence(
+    command: Callable[..., int],
     arguments: list[str],
     words: str,
     exported: Path,
@@ -231,12 +240,8 @@ def test_bad_detail_exits_2_with_one_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clip = [exported] if arguments else []
-    assert detail(*clip, *arguments, data_dir=settings.data_dir) == 2
+    assert command(*clip, *arguments, data_dir=settings.data_dir) == 2
     assert words in capsys.readouterr().err
-
-
-def sound(*arguments: object, data_dir: Path) -> int:
-    return main(["sound", *map(str, arguments), "--data", str(data_dir)], extra_engines=TINY)
 
 
 def test_any_clip_gets_a_sound_and_the_sound_alone_is_written(
@@ -261,24 +266,3 @@ def test_clip_is_made_and_given_a_sound_in_one_go(
     with Api.open(settings, warm_engine=None, extra_engines=TINY) as studio:
         heard, clip = studio.generations()
     assert (heard.kind, clip.kind, heard.parents) == ("sound", "clip", (clip.id,))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "Name the video to give a sound: sound CLIP."),
-        (["--guidance", "0"], "Text guidance must be a number of at least 1 and at most 30; you gave '0'."),
-        (["--steps", "101"], "Steps must be a whole number of at least 1 and at most 100"),
-        (["--start", "1"], "give the take that it belongs to"),
-    ],
-)
-def test_bad_sound_exits_2_with_one_sentence(
-    arguments: list[str],
-    words: str,
-    exported: Path,
-    settings: Settings,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    clip = [exported] if arguments else []
-    assert sound(*clip, *arguments, data_dir=settings.data_dir) == 2
-    assert words in capsys.readouterr().err

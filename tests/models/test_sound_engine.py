@@ -66,8 +66,9 @@ def test_every_pass_gives_a_velocity_and_sees_only_its_own(engine: PocketEngine,
 
 
 def test_frames_are_watched_whatever_their_number(maker: SoundMaker) -> None:
-    for count in (1, 4, 33):
-        maker.watch(FRAMES[:count], MOTION[:count])
+    for count, latents in ((1, 1), (4, 2), (33, 9)):
+        seen = maker.watch(FRAMES[:count], MOTION[:count])
+        assert (seen.latents.shape[2], seen.motion.shape[1]) == (latents, count)
 
 
 def test_sound_is_encoded_and_decoded_step_by_step(maker: SoundMaker) -> None:
