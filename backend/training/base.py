@@ -51,6 +51,8 @@ _MOTION_WEIGHT = 1.0
 _CAST_WEIGHT = 6.0
 _FIRST_WEIGHT = 4.0  # the first latent is a whole frame: its errors show as much as those of four
 _CUT_STEP = 2  # latents; cuts begin where patches of whole pictures do
+_CUT_LATENTS = 5  # along time: the beginning of a clip is a clip
+_PICTURE_SHIFT = 2.0  # pictures teach what a prompt's things look like, which is decided early
 _SHEET_STEPS = 24
 _SHEET_GUIDANCE = 4.0
 _SHEET_SCALES = ((0.85, 3), (0.6, 2), (0.0, 1))  # scale down to which sigma
@@ -99,7 +101,8 @@ def parts_of(batch_sizes: Sequence[int], crop_sizes: Sequence[int], picture_coun
 
 
 def cut_out(batch: BaseBatch, generator: torch.Generator) -> BaseBatch:
-    """Return `batch` cut to half its height and width, each clip around a random part of its cast."""
+    """Return the beginning of `batch`, cut to half its height and width around random parts of its cast."""
+    batch = _beginning(batch, _CUT_LATENTS)
     height, width = batch.latents.shape[3:]
     size = (height // 2, width // 2)
     cast = (batch.weights[:, :, 1:] - 1).mean(dim=(1, 2))  # (B, H, W); groups have no other weight
@@ -118,6 +121,19 @@ def cut_out(batch: BaseBatch, generator: torch.Generator) -> BaseBatch:
         weights=cut(batch.weights),
         noise=cut(batch.noise),
         window=Window(corners, (height, width)),
+    )
+
+
+def _beginning(batch: BaseBatch, num_latents: int) -> BaseBatch:
+    """Return the first `num_latents` latent frames of `batch`."""
+    camera = batch.told.camera
+    return replace(
+        batch,
+        latents=batch.latents[:, :, :num_latents],
+        weights=batch.weights[:, :, :num_latents],
+        noise=batch.noise[:, :, :num_latents],
+        told=replace(batch.told, camera=None if camera is None else camera[:, :num_latents]),
+        draw=replace(batch.draw, given=batch.draw.given[:, :num_latents]),
     )
 
 
@@ -184,7 +200,10 @@ class BaseRecipe:
         if part.is_picture:
             pictures = self._data.pictures
             rows = rng.choice(len(pictures), part.count, replace=False).tolist()
-            return self._batch(pictures, rows, 1, replace(self._drops, motion_channels=1.0), generator, words)
+            drops = replace(self._drops, motion_channels=1.0)
+            batch = self._batch(pictures, rows, 1, drops, generator, words)
+            sigmas = draw_sigmas(part.count, shift=_PICTURE_SHIFT, generator=generator)
+            return replace(batch, sigmas=sigmas)
         rows = list(islice(clip_rows, part.count))
         batch = self._batch(self._data.clips, rows, part.scale, self._drops, generator, words)
         return cut_out(batch, generator) if part.is_cut else batch

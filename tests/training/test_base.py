@@ -126,6 +126,19 @@ def test_a_cut_holds_its_cast_and_knows_its_corner() -> None:
     assert not (cut.window.corners % 2).any()
 
 
+def test_a_cut_is_the_beginning_of_its_clip(recipe: BaseRecipe) -> None:
+    frames = 9
+    drawn = draw_conditions(2, frames, drops=NOTHING_HIDDEN, generator=torch.Generator())
+    latents, camera = random(2, 32, frames, SIDE, SIDE), random(2, frames, 6)
+    weights, told = torch.ones(2, 1, frames, SIDE, SIDE), Told(camera=camera)
+    whole = BaseBatch(1, latents, weights, told, ["", ""], drawn, torch.zeros(2), latents.clone(), None)
+    cut = cut_out(whole, torch.Generator().manual_seed(0))
+    assert cut.latents.shape == cut.noise.shape == (2, 32, 5, SIDE // 2, SIDE // 2)
+    assert cut.draw.given.shape == (2, 5)
+    assert cut.told.camera is not None and torch.equal(cut.told.camera, camera[:, :5])
+    assert torch.isfinite(torch.stack(recipe.losses(cut))).all()
+
+
 def test_untrained_scales_start_from_the_next_coarser_one() -> None:
     made = VideoTransformer(
         width=32, num_layers=1, num_heads=2, mlp_width=48, text_width=16, condition_width=16
