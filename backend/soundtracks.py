@@ -101,6 +101,14 @@ class Sounds:
             accepted(sound, self._finished.generation(sound.parents[0]), settings=self._settings)
         )
 
+    def take_off(self, generation_id: str) -> Generation:
+        """Return the clip as it was before a sound became a part of it; the sound stays among its takes.
+
+        Raises NotFoundError where no sound was accepted for it.
+        """
+        self._finished.output_path(generation_id, "silent")
+        return self._finished.stored(silenced(self._finished.generation(generation_id)))
+
 
 def parse_mix(settings: Mapping[str, Any]) -> Mix:
     """Return the mix that `settings` describe; RequestError with one sentence on the first wrong field."""
@@ -170,6 +178,14 @@ def accepted(sound: Generation, clip: Generation, *, settings: Settings) -> Gene
     if clip.output("silent") is None:
         outputs = (*outputs, replace(before, role="silent"))
     return replace(clip, outputs=outputs, facts={**clip.facts, "sound": sound.id})
+
+
+def silenced(clip: Generation) -> Generation:
+    """Return `clip`, for which a sound was accepted, with the one without sound as its own again."""
+    silent = replace(_output(clip, "silent"), role="clip")
+    outputs = tuple(each for each in clip.outputs if each.role not in ("clip", "silent"))
+    facts = {name: value for name, value in clip.facts.items() if name != "sound"}
+    return replace(clip, outputs=(silent, *outputs), facts=facts)
 
 
 def _output(generation: Generation, role: str) -> Output:

@@ -27,6 +27,7 @@ HEADER = """
     <div data-needs="detail"><dt><kbd>A</kbd></dt><dd>Approve the draft for detail</dd></div>
     <div data-needs="detail"><dt><kbd>D</kbd></dt><dd>Detail: larger and finer</dd></div>
     <div data-needs="detail"><dt><kbd>C</kbd></dt><dd>Compare with the draft</dd></div>
+    <div data-needs="sound"><dt><kbd>S</kbd></dt><dd>Sound for the clip</dd></div>
     <div><dt><kbd>/</kbd></dt><dd>Search the library</dd></div>
     <div><dt><kbd>?</kbd></dt><dd>Show this sheet</dd></div>
   </dl>
@@ -87,6 +88,8 @@ HERO = """
         title="Make it larger and finer (D)">Detail</button>
       <button type="button" class="secondary" data-action="compare" aria-pressed="false" hidden
         title="Put it beside its draft (C)">Compare</button>
+      <button type="button" class="secondary" data-action="sound" hidden
+        title="Give it sound (S)">Sound</button>
       <a class="secondary" data-action="download" download>Download</a>
       <button type="button" class="secondary" data-action="export" aria-expanded="false" hidden
         title="Choose format, size, frame rate, quality">Export</button>

@@ -46,6 +46,7 @@ DESK = """
     </form>
     <div class="actions">
       <button type="button" class="primary" data-action="accept">Use this take</button>
+      <button type="button" class="secondary" data-action="take-off" hidden>Take it off the clip</button>
       <a class="secondary" data-action="clip-download" download>MP4</a>
       <a class="secondary" data-action="sound-download" download>WAV alone</a>
       <span class="figures" data-field="accepted" role="status"></span>

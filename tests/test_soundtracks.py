@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backend.api import Api, Generation
-from backend.errors import MediaError, RequestError
+from backend.errors import MediaError, NotFoundError, RequestError
 from backend.media.audio import SAMPLE_RATE, loudness, read_sound, read_written, write_sound
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
@@ -122,6 +122,16 @@ def test_an_accepted_sound_is_a_part_of_its_clip(
     tiny_studio.sounds.accept(sound.id)
     assert [each.role for each in tiny_studio.generation(clip.id).outputs].count("silent") == 1
     assert tiny_studio.sounds.request(clip.id).source == sound.request.source  # type: ignore[union-attr]
+    detailed = tiny_studio.detail_request(clip.id, num_inference_steps=1, guidance_scale=1)
+    large = ended(tiny_studio, tiny_studio.submit(detailed, parents=[clip.id])[0])
+    kept, accepted = (read_sound(path_of(tiny_studio, each)) for each in (large, after))
+    assert len(kept) == len(accepted) and np.abs(kept - accepted).mean() < 0.1 * np.abs(accepted).mean()
+    assert large.facts["sound_seconds"] == pytest.approx(33 / 16)
+    tiny_studio.sounds.take_off(clip.id)
+    silent = tiny_studio.generation(clip.id)
+    assert path_of(tiny_studio, silent) == before and "sound" not in silent.facts
+    with pytest.raises(NotFoundError):
+        tiny_studio.sounds.take_off(clip.id)
 
 
 def test_an_upload_of_another_rate_shape_and_sound_gets_one(tiny_studio: Api, tmp_path: Path) -> None:

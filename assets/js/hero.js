@@ -11,6 +11,7 @@ import { startWith } from "./prompt.js";
 import { ReportPanel } from "./report.js";
 import { SpritePlayer } from "./sprite.js";
 import { choose, refresh, subscribe } from "./state.js";
+import { openSound, tabNamed } from "./tabs.js";
 
 const VIEWS = { queued: "making", running: "making", done: "done", failed: "stopped", canceled: "stopped" };
 
@@ -39,6 +40,7 @@ export function mountHero(element, page) {
     navigator.clipboard.writeText(shown.seed);
     field("announcement").textContent = `Seed ${shown.seed} is copied.`;
   });
+  button("sound").addEventListener("click", () => openSound(soundless(shown)));
   button("layers").addEventListener("click", () => {
     const isShown = hero.toggleAttribute("data-layers");
     button("layers").setAttribute("aria-pressed", isShown);
@@ -52,6 +54,7 @@ export function mountHero(element, page) {
     detail.open(true);
   });
   document.body.toggleAttribute("data-no-detail", !page.detailOptions);
+  document.body.toggleAttribute("data-no-sound", !tabNamed("Sound"));
 
   subscribe(({ state, takes, chosen, hero: take }) => {
     showProblems(hero.querySelector(".problems"), state.problems);
@@ -70,6 +73,7 @@ export function mountHero(element, page) {
     hero.dataset.kind = take.kind;
     showShape(hero, take);
     showTake(field, take);
+    button("sound").hidden = !(take.clip && tabNamed("Sound"));
     button("layers").hidden = !(take.motion || take.progress?.preview?.has_motion);
     button("download").href = take.clip ? `${take.clip}${take.clip.includes("?") ? "&" : "?"}download=true` : "";
     hero.dataset.seed = take.seed ?? "";
@@ -87,6 +91,11 @@ export function mountHero(element, page) {
       if (VIEWS[take.status] === "stopped") sprite.clear();
     }
   });
+}
+
+/** Return the id of the clip that sounds are made for: of a sound, that is the clip it was made for. */
+function soundless(take) {
+  return take.kind === "sound" ? take.parents[0] ?? take.id : take.id;
 }
 
 function showTake(field, take) {

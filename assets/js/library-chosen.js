@@ -3,6 +3,7 @@
 import { ago } from "./format.js";
 import { kindName } from "./library.js";
 import { ask, send } from "./library-door.js";
+import { tabNamed } from "./tabs.js";
 
 export class Chosen {
   id = "";
@@ -112,8 +113,7 @@ export class Chosen {
   /** Fill in on Create what is taken over, and go there. */
   #reuse(part) {
     window.dispatchEvent(new CustomEvent("kinora:reuse", { detail: { id: this.id, part } }));
-    const tabs = [...document.querySelectorAll('#pages [role="tab"]')];
-    tabs.find((tab) => tab.textContent.trim() === "Create")?.click();
+    tabNamed("Create")?.click();
   }
 
   #compare(isComparing) {

@@ -7,6 +7,7 @@ const KEYS = {
   a: ".hero .drafts li:is(:hover, :focus-within) .secondary, .hero [data-action=detail][aria-expanded=false]",
   d: ".hero [data-action=detail]",
   c: ".hero [data-action=compare]",
+  s: ".hero [data-action=sound]",
   " ": ".hero [data-action=play]",
 };
 

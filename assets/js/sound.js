@@ -3,11 +3,12 @@
 import { phaseName } from "./format.js";
 import { drawPlot, syncLine } from "./plot.js";
 import { refresh, subscribe } from "./state.js";
+import { askedForSound } from "./tabs.js";
 
 const NUMBERS = ["guidance_scale", "num_inference_steps"];
 const MIX = ["offset_milliseconds", "volume", "fade_in_seconds", "fade_out_seconds", "own_volume"];
 
-/** Fill `element` and keep it true; `page` has defaults and sound(), mix(), accept(), cancel(). */
+/** Fill `element` and keep it true; `page` has defaults and sound(), mix(), accept(), takeOff(), cancel(). */
 export function mountDesk(element, page) {
   const desk = new Desk(element.querySelector(".desk"), page);
   subscribe((view) => desk.show(view));
@@ -36,7 +37,14 @@ class Desk {
       duration_seconds: Number(fields.duration_seconds.value),
     }, 1));
     on(".mix", (fields) => this.#page.mix(this.#sound.id, this.#mix(fields)));
-    root.querySelector('[data-action="accept"]').addEventListener("click", () => this.#page.accept(this.#sound.id));
+    const press = (name, act) => root.querySelector(`[data-action="${name}"]`).addEventListener("click", act);
+    press("accept", () => this.#page.accept(this.#sound.id));
+    press("take-off", () => this.#page.takeOff(this.#clip.id));
+    this.#chosenClip = askedForSound();
+    window.addEventListener("kinora:sound", () => {
+      this.#chosenClip = askedForSound();
+      refresh();
+    });
   }
 
   show({ takes, state }) {
@@ -94,6 +102,7 @@ class Desk {
     link("sound-download", sound);
     const isAccepted = this.#clip.facts.sound === this.#sound.id;
     setText(this.#field("accepted"), isAccepted ? "This take is a part of the clip." : "");
+    this.#root.querySelector('[data-action="take-off"]').hidden = !isAccepted;
   }
 
   #list(selector, entries, current, choose, make) {

@@ -12,11 +12,12 @@ import backend
 from backend.jobs.messages import ProgressReport
 from backend.jobs.sound_files import SoundFiles, output, write_sound_files
 from backend.jobs.watch import ClipWatch, RunContext, watched
-from backend.media.audio import read_written
+from backend.media.audio import SAMPLE_RATE, read_sound, read_written
 from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
 from backend.media.image import write_poster
 from backend.media.inputs import clip_path, load_image, sound_path
 from backend.media.probe import probe
+from backend.media.sound_export import write_with_sound
 from backend.media.video import read_frames, read_resampled, write_video
 from backend.models.engine import Engine
 from backend.pipelines.clip import Clip, Pictures, make_clip
@@ -66,8 +67,11 @@ def _make_detail(request: DetailRequest, engine: Engine, context: RunContext) ->
     """Return the detailed clip and its watch."""
     watch, hooks = watched(context, engine, num_steps=request.num_inference_steps, has_motion=False)
     path = clip_path(request.source, folder=context.settings.inputs_dir)
-    draft = Draft(read_frames(path), probe(path).frame_rate)
-    return make_detail(engine, request, draft, hooks=hooks), watch
+    facts = probe(path)
+    made = make_detail(engine, request, Draft(read_frames(path), facts.frame_rate), hooks=hooks)
+    if facts.has_audio:
+        made.facts["sound_seconds"] = round(len(made.frames) / made.frame_rate, 4)
+    return made, watch
 
 
 def _make_sound(request: SoundRequest, engine: Engine, context: RunContext) -> tuple[Soundtrack, ClipWatch]:
@@ -126,6 +130,8 @@ def _write_clip(
     """Write the clip, its poster and its motion layer."""
     metadata = {"kinora": told}
     write_video(path, clip.frames, frame_rate=clip.frame_rate, metadata=metadata, title=request.prompt)
+    if isinstance(request, DetailRequest):
+        _keep_sound(path, request, metadata, context)
     poster_path = path.with_suffix(".jpg")
     write_poster(poster_path, clip.frames[len(clip.frames) // 2])
     data_dir = context.settings.data_dir
@@ -138,6 +144,14 @@ def _write_clip(
     motion_path = path.with_name(f"{path.stem}-motion.mp4")
     write_video(motion_path, clip.motion_frames, frame_rate=clip.frame_rate, metadata=metadata)
     return (*outputs, output("motion", motion_path, media_type="video/mp4", data_dir=data_dir))
+
+
+def _keep_sound(path: Path, request: DetailRequest, metadata: dict[str, Any], context: RunContext) -> None:
+    """Give the detailed clip at `path` what is heard in that part of its draft, if anything is."""
+    draft = clip_path(request.source, folder=context.settings.inputs_dir)
+    if probe(draft).has_audio:
+        begun = round((request.start_seconds or 0.0) * SAMPLE_RATE)
+        write_with_sound(path, path, read_sound(draft)[begun:], metadata=metadata, title=request.prompt)
 
 
 def _write_sound(

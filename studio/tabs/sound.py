@@ -20,6 +20,7 @@ import('/assets/js/sound.js').then(({ mountDesk }) => mountDesk(element, {
   sound: (id, settings, variations) => trigger('sound', { id, settings, variations }),
   mix: (id, settings) => trigger('mix', { id, settings }),
   accept: (id) => trigger('accept', { id }),
+  takeOff: (id) => trigger('take_off', { id }),
   cancel: (id) => trigger('cancel', { id }),
 }));
 """
@@ -48,7 +49,7 @@ def build(api: Api) -> None:
 
 
 def _connect_desk(api: Api, desk: gr.HTML, notice: gr.HTML) -> None:
-    """Connect what the desk asks for: a take, a part of one again, a mix, and the take to keep."""
+    """Connect what the desk asks for: a take, a part of one again, a mix, and the take to keep or not."""
 
     def sound(event: gr.EventData) -> str:
         return _told(lambda: _submit(api, event.id, event.settings, event.variations))
@@ -59,12 +60,16 @@ def _connect_desk(api: Api, desk: gr.HTML, notice: gr.HTML) -> None:
     def accept(event: gr.EventData) -> str:
         return _told(lambda: api.sounds.accept(event.id))
 
+    def take_off(event: gr.EventData) -> str:
+        return _told(lambda: api.sounds.take_off(event.id))
+
     def cancel(event: gr.EventData) -> str:
         return _told(lambda: api.cancel(event.id))
 
     desk.sound(sound, None, notice, **QUIET).then(None, js=_SUBMITTED)
     desk.mix(mix, None, notice, **QUIET).then(None, js=_CHANGED)
     desk.accept(accept, None, notice, **QUIET).then(None, js=_CHANGED)
+    desk.take_off(take_off, None, notice, **QUIET).then(None, js=_CHANGED)
     desk.cancel(cancel, None, notice, **QUIET)
 
 

@@ -59,6 +59,21 @@ def test_a_clip_gets_a_sound_that_is_plotted_mixed_and_accepted(page: Page, stud
     page.get_by_role("button", name="Use this take").click()
     expect(page.locator("[data-field=accepted]")).to_have_text("This take is a part of the clip.")
     assert probe(studio.api.output_path(clip.id, "clip")).has_audio
+    page.get_by_role("button", name="Take it off the clip").click()
+    expect(page.get_by_role("button", name="Take it off the clip")).to_be_hidden()
+    assert not probe(studio.api.output_path(clip.id, "clip")).has_audio
+
+
+def test_a_key_opens_the_sound_of_the_clip_that_is_shown(page: Page, studio: Running) -> None:
+    finished_clip(studio, "a ball to choose")
+    finished_clip(studio, "a ball after it")
+    page.get_by_role("button", name="a ball to choose").first.click()
+    expect(page.locator(".hero [data-field=prompt]")).to_have_text("a ball to choose")
+    page.keyboard.press("s")
+    expect(page.locator(".clips .pick[aria-current=true]")).to_have_attribute(
+        "aria-label", "a ball to choose"
+    )
+    expect(page.get_by_role("button", name="Make sound")).to_be_visible()
 
 
 def test_a_part_of_the_take_is_made_again(page: Page, studio: Running) -> None:
