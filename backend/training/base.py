@@ -9,6 +9,7 @@ are mixed in at the finest scale alone, so that they do not teach that things st
 3.3).
 """
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from torch.nn import functional
 from backend.evaluation.prompts import PROMPT_CASES
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.models.kinora.text_encoder import TextEncoder
-from backend.models.kinora.transformer import PatchScale, Told, VideoTransformer, Window
+from backend.models.kinora.transformer import PATCH_SIZES, PatchScale, Told, VideoTransformer, Window
 from backend.training.conditions import embed_captions
 from backend.training.dataset import TrainingLatents
 from backend.training.latents import LatentClips
@@ -73,6 +74,13 @@ class BaseBatch:
     sigmas: Tensor
     noise: Tensor
     window: Window | None
+
+    @property
+    def num_tokens(self) -> int:
+        """Return how many tokens the network makes of all clips together."""
+        count, _, *sizes = self.latents.shape
+        patches = zip(sizes, PATCH_SIZES[self.scale - 1], strict=True)
+        return count * math.prod(math.ceil(size / patch) for size, patch in patches)
 
 
 @dataclass(frozen=True)
@@ -209,15 +217,16 @@ class BaseRecipe:
         return cut_out(batch, generator) if part.is_cut else batch
 
     def loss(self, batch: list[BaseBatch]) -> tuple[Tensor, dict[str, float]]:
-        """Return the mean of the scales' losses, each of which counts alike."""
+        """Return the mean of the parts' losses, each of which counts as the tokens that it is made of."""
         losses, figures = [], {}
         for part, given in zip(self._parts, batch, strict=True):
             appearance, motion = self.losses(given)
-            losses.append(appearance + _MOTION_WEIGHT * motion)
+            losses.append(given.num_tokens * (appearance + _MOTION_WEIGHT * motion))
             figures[f"appearance_{part.name}"] = float(appearance.detach())
             if not part.is_picture:
                 figures[f"motion_{part.name}"] = float(motion.detach())
-        return torch.stack(losses).mean(), figures | {"samples": sum(part.count for part in self._parts)}
+        loss = torch.stack(losses).sum() / sum(given.num_tokens for given in batch)
+        return loss, figures | {"samples": sum(part.count for part in self._parts)}
 
     def losses(self, batch: BaseBatch) -> tuple[Tensor, Tensor]:
         """Return the losses of the appearance half and of the motion half."""

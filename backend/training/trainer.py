@@ -62,7 +62,7 @@ class Plan:
     decay_fraction: float = 0.35
     ema_decay: float = 0.998
     checkpoint_minutes: float = 4.0
-    measure_minutes: float = 6.0
+    measure_minutes: float = 12.0
     gradient_clip: float = 1.0
 
 

@@ -75,6 +75,15 @@ def test_a_step_gives_a_loss_with_a_figure_for_each_part(recipe: BaseRecipe) -> 
     assert all(scale.final.weight.grad is not None for scale in recipe.model.scales)
 
 
+def test_a_part_counts_as_its_tokens(recipe: BaseRecipe) -> None:
+    parts = next(recipe.batches(start_step=0))
+    assert [part.num_tokens for part in parts] == [48, 2 * 32, 3 * 8, 2 * 12, 1 * 8, 4 * 16]
+    each = [sum(recipe.losses(part)[: 1 if part is parts[-1] else 2]) for part in parts]
+    whole = sum(part.num_tokens * float(loss.detach()) for part, loss in zip(parts, each, strict=True))
+    total = sum(part.num_tokens for part in parts)
+    assert float(recipe.loss(parts)[0].detach()) == pytest.approx(whole / total, rel=1e-4)
+
+
 def test_held_out_clips_are_never_trained_on(recipe: BaseRecipe) -> None:
     """128 of 140 are held out, so every step draws from the same twelve."""
     trained = recipe._data.clips.appearance[128:].float()
