@@ -53,7 +53,6 @@ _CAST_WEIGHT = 6.0
 _FIRST_WEIGHT = 4.0  # the first latent is a whole frame: its errors show as much as those of four
 _CUT_STEP = 2  # latents; cuts begin where patches of whole pictures do
 _CUT_LATENTS = 5  # along time: the beginning of a clip is a clip
-_PICTURE_SHIFT = 2.0  # pictures teach what a prompt's things look like, which is decided early
 _SHEET_STEPS = 24
 _SHEET_GUIDANCE = 4.0
 _SHEET_SCALES = ((0.85, 3), (0.6, 2), (0.0, 1))  # scale down to which sigma
@@ -208,10 +207,7 @@ class BaseRecipe:
         if part.is_picture:
             pictures = self._data.pictures
             rows = rng.choice(len(pictures), part.count, replace=False).tolist()
-            drops = replace(self._drops, motion_channels=1.0)
-            batch = self._batch(pictures, rows, 1, drops, generator, words)
-            sigmas = draw_sigmas(part.count, shift=_PICTURE_SHIFT, generator=generator)
-            return replace(batch, sigmas=sigmas)
+            return self._batch(pictures, rows, 1, replace(self._drops, motion_channels=1.0), generator, words)
         rows = list(islice(clip_rows, part.count))
         batch = self._batch(self._data.clips, rows, part.scale, self._drops, generator, words)
         return cut_out(batch, generator) if part.is_cut else batch

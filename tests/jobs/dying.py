@@ -2,8 +2,8 @@
 
 `arm` writes the moment into the weights folder; reaching it removes the file and kills. A moment is an event
 and how often it has happened since the prompt of `REQUEST` was read: "load 1" (before that),
-"encode_prompt 1", "velocities 3", "decode 2", "rename .mp4 2" (before the second such file takes its name),
-"read back 1" (all files are in place and nobody has been told).
+"encode_prompt 1", "velocities 3", "sound velocities 3", "decode 2", "rename .mp4 2" (before the second such
+file takes its name), "read back 1" (all files are in place and nobody has been told).
 """
 
 import json
@@ -43,6 +43,7 @@ def make(weights_dir: Path, device: str) -> Any:
     engine = make_tiny(weights_dir, device)
     for name in ("encode_prompt", "velocities", "decode"):
         setattr(engine, name, death.told(name, getattr(engine, name)))
+    engine.soundtrack = death.told_of_sound(engine.soundtrack)  # type: ignore[method-assign]
     sys.addaudithook(death.hear)
     return engine
 
@@ -64,6 +65,17 @@ class Death:
             return call(*values, **named)
 
         return counted
+
+    def told_of_sound(self, made: Callable) -> Callable:
+        """Return `made`, which gives a sound maker, so that every use of that is an event."""
+
+        def soundtrack() -> Any:
+            maker = made()
+            for name in ("velocities", "decode"):
+                setattr(maker, name, self.told(f"sound {name}", getattr(maker, name)))
+            return maker
+
+        return soundtrack
 
     def hear(self, event: str, given: tuple) -> None:
         """Take an audit event of Python."""

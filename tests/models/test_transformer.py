@@ -17,7 +17,7 @@ def network(*, is_fresh: bool = False) -> VideoTransformer:
         width=32, num_layers=2, num_heads=2, mlp_width=48, text_width=16, condition_width=16
     )
     for parameter in made.parameters() if not is_fresh else ():
-        torch.nn.init.normal_(parameter, std=0.2)
+        torch.nn.init.normal_(parameter, std=0.2 if parameter.ndim < 4 else 0.05)
     return made.eval()
 
 
@@ -53,7 +53,7 @@ def test_tokens_are_as_many_as_the_patch_says(scale: int) -> None:
 def test_only_embedders_and_final_layers_belong_to_a_scale() -> None:
     names = {name.split(".")[0] for name, _ in network().named_parameters()}
     assert names >= {"scales", "blocks", "place", "time_mlp", "motion_mlp", "text_pool", "final_scale"}
-    assert names >= {"stride_mlp", "camera_mlp", "source"}
+    assert names >= {"stride_mlp", "camera_mlp", "source", "local"}
     own = {name.split(".")[2] for name, _ in network().named_parameters() if name.startswith("scales")}
     assert own == {"embed", "given", "final"}
 
@@ -191,6 +191,29 @@ def test_conditions_that_start_at_zero_leave_a_network_as_it_is(scale: int) -> N
     assert torch.allclose(asked, plain, atol=1e-5)  # groups along time are summed in another order
 
 
+@torch.no_grad()
+def test_a_fresh_local_head_leaves_velocities_as_they_are() -> None:
+    made, fresh = network(), network(is_fresh=True)
+    before = run(made, latents())
+    made.local.load_state_dict(fresh.local.state_dict())
+    added = before - run(made, latents())
+    assert added.abs().max() > 1e-3
+    made.local.known.weight.mul_(2)
+    assert torch.equal(before - run(made, latents()), added)
+
+
+@torch.no_grad()
+def test_a_local_head_looks_over_the_edges_of_patches() -> None:
+    """Without attention, a change in one patch reaches the velocities of its neighbours alone."""
+    made = network()
+    for block in made.blocks:
+        block.to_out.weight.data.zero_()
+    changed = latents()
+    changed[:, :, 2, 4:6, 4:6] += 1
+    moved = (run(made, latents()) != run(made, changed)).any(1)[0]
+    assert moved[2, 3, 3] and moved[2, 6, 6] and not moved[2, 0].any() and not moved[[0, 1, 3, 4]].any()
+
+
 @SCALES
 @torch.no_grad()
 def test_motion_channels_with_zero_rows_leave_appearance_as_it_is(scale: int) -> None:
@@ -199,6 +222,7 @@ def test_motion_channels_with_zero_rows_leave_appearance_as_it_is(scale: int) ->
     patch = made.scales[scale - 1]
     size = patch.embed.in_features // 32
     patch.embed.weight.view(32, 32, size)[:, 16:] = 0  # values are ordered channel first
+    made.local.look[0].weight[:, made.local.local_width + 16 :] = 0
     other = torch.cat([latents()[:, :16], latents(seed=5)[:, 16:]], dim=1)
     first, second = (run(made, x, scale=scale)[:, :16] for x in (latents(), other))
     assert torch.equal(first, second)

@@ -12,6 +12,7 @@ Where we differ, and why:
 - RoPE positions are patch centres in units in which the short side always spans `rope_span`, so that scales
   and sizes share them; a sine embedding of the position is added to every token, since with rotary positions
   alone a network must learn top and bottom from the picture's edges.
+- At the finest scale a few convolutions follow the last layer (`LocalHead`).
 - An odd number of latent frames is padded by a copy of the last one where a patch spans two.
 - Modulation takes (B, G, D): G = 1 for a whole clip, a group for every moment where a condition varies along
   time, as the camera's place does.
@@ -122,11 +123,46 @@ class PatchScale(nn.Module):
 
     def from_tokens(self, tokens: Tensor, shape: torch.Size) -> Tensor:
         """Return (B, C, F, H, W) float32, the `shape` that was made into tokens."""
-        pt, ph, pw = self.patch_size
-        _, channels, frames, height, width = shape
-        x = self.final(tokens).float().unflatten(1, (frames // pt, height // ph, width // pw))
-        x = x.unflatten(4, (channels, pt, ph, pw)).permute(0, 4, 1, 5, 2, 6, 3, 7)
-        return x.flatten(6).flatten(4, 5).flatten(2, 3)
+        return unpatched(self.final(tokens).float(), shape, patch_size=self.patch_size)
+
+
+class LocalHead(nn.Module):
+    """Convolutions after the last layer of the finest scale, as in U-ViT (arXiv 2209.12152 Sec. 3).
+
+    They see the noisy latents of a frame and what the tokens know: tokens alone leave seams where patches
+    meet, and learn slowly that neighbours belong together. What they add is learnt from nothing.
+    """
+
+    def __init__(self, patch_size: tuple[int, int, int], channels: int, width: int, local_width: int) -> None:
+        super().__init__()
+        self.patch_size, self.local_width = patch_size, local_width
+        self.known = nn.Linear(width, math.prod(patch_size) * local_width)
+        self.look = nn.Sequential(
+            nn.Conv2d(local_width + channels, local_width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(local_width, local_width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(local_width, channels, 3, padding=1),
+        )
+        set_to_zero(self.look[-1])
+
+    def forward(self, tokens: Tensor, latents: Tensor) -> Tensor:
+        """Return (B, C, F, H, W) float32 of tokens (B, N, width) of the noisy `latents` of that shape."""
+        count, _, *sizes = latents.shape
+        shape = torch.Size((count, self.local_width, *sizes))
+        known = unpatched(self.known(tokens), shape, patch_size=self.patch_size)
+        seen = torch.cat([known, latents.to(known.dtype)], dim=1).transpose(1, 2).flatten(0, 1)
+        added: Tensor = self.look(seen.contiguous(memory_format=torch.channels_last)).float()
+        return added.unflatten(0, (count, -1)).transpose(1, 2)
+
+
+def unpatched(values: Tensor, shape: torch.Size, *, patch_size: tuple[int, int, int]) -> Tensor:
+    """Return (B, C, F, H, W), the `shape`, of values (B, N, C * patch) in order of time, row, column."""
+    pt, ph, pw = patch_size
+    _, channels, frames, height, width = shape
+    x = values.unflatten(1, (frames // pt, height // ph, width // pw))
+    x = x.unflatten(4, (channels, pt, ph, pw)).permute(0, 4, 1, 5, 2, 6, 3, 7)
+    return x.flatten(6).flatten(4, 5).flatten(2, 3)
 
 
 class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -142,12 +178,14 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         mlp_width: int = 576,
         text_width: int = 192,
         condition_width: int = 128,
+        local_width: int = 64,
         rope_span: float = 8.0,
         num_sources: int = len(SOURCES),
     ) -> None:
         super().__init__()
         self.rope_span, self.head_width = rope_span, width // num_heads
         self.scales = nn.ModuleList(PatchScale(size, 2 * latent_channels, width) for size in PATCH_SIZES)
+        self.local = LocalHead(PATCH_SIZES[0], 2 * latent_channels, width, local_width)
         self.place = nn.Linear(6 * _PLACE_FREQUENCIES, width)
         self.time_mlp = mlp(TIME_FEATURES, condition_width)
         self.motion_mlp = mlp(TIME_FEATURES, condition_width)
@@ -202,6 +240,8 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
             x = block(x, condition, encoder_hidden_states, bias, angles)
         x = self.final_norm(x) * (1 + spread(self.final_scale(condition), x.shape[1]))
         residual = patch.from_tokens(x, padded.shape)[:, :, :frames]
+        if scale == 1:
+            residual = residual + self.local(x, hidden_states)
         keep, add = linear_guess(timestep)
         return keep * hidden_states.float() + add * residual
 
