@@ -18,6 +18,7 @@ from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
 from backend.library.comparison import Difference
 from backend.library.library import Library
+from backend.library.lost import claim_lost
 from backend.library.storage import DiskUse
 from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
 from backend.media.export import Exported
@@ -47,6 +48,7 @@ from backend.store.generations import Generation, Output
 from backend.store.ids import IdSource
 from backend.store.library import Wanted
 from backend.store.projects import Project
+from backend.store.recovery import open_whole
 
 __all__ = [
     "Api",
@@ -102,11 +104,14 @@ class Api:
         dispatcher: Dispatcher,
         *,
         extra_engines: tuple[str, ...],
+        notices: tuple[str, ...] = (),
     ) -> None:
+        """notices: what this start found that the creator must know, one sentence each."""
         self.settings = settings
         self._database = database
         self._dispatcher = dispatcher
         self._extra_engines = extra_engines
+        self._notices = notices
         self.controls = Controls(settings, database, dispatcher=dispatcher)
         with database.reading() as connection:
             self._ids = IdSource(newest=generations.newest_id(connection))
@@ -132,13 +137,17 @@ class Api:
         """Return the studio on `settings.data_dir`, at work on whatever is queued there.
 
         warm_engine: loaded at once by the worker, or None. extra_engines: as for `registry.specs`.
+        A damaged database is replaced by its copy, files without a row are taken in; `status` tells of it.
         Raises StoreError where another process owns the folder or its database cannot be used.
         """
-        database = Database.open(settings.database_path)
+        database, told = open_whole(settings.database_path)
         try:
+            notices = tuple(filter(None, (told, claim_lost(settings, database))))
             dispatcher = Dispatcher(database, settings, warm_engine=warm_engine, extra_engines=extra_engines)
             dispatcher.start()
-            return cls(settings, database, dispatcher=dispatcher, extra_engines=extra_engines)
+            return cls(
+                settings, database, dispatcher=dispatcher, extra_engines=extra_engines, notices=notices
+            )
         except BaseException:
             database.close()
             raise
@@ -288,7 +297,7 @@ class Api:
         """Return how the studio is."""
         with self._database.reading() as connection:
             queued, is_paused = jobs.count_queued(connection), jobs.is_paused(connection)
-        problems = [problem for watch in self._weights for problem in watch.problems()]
+        problems = [*self._notices, *(problem for watch in self._weights for problem in watch.problems())]
         problems += ffmpeg_problem()
         problems += [problem for problem in self._dispatcher.problems() if problem not in problems]
         return StudioStatus(

@@ -63,6 +63,11 @@ class Settings:
         return self.data_dir / "exports"
 
     @property
+    def lost_dir(self) -> Path:
+        """Return where files lie that no generation names and that do not say what they are."""
+        return self.data_dir / "lost+found"
+
+    @property
     def logs_dir(self) -> Path:
         return self.data_dir / "logs"
 

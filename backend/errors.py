@@ -6,6 +6,7 @@
     ├── MediaError          a file cannot be read or written as the media it should be
     ├── StoreError          the database or the data folder cannot be used
     │   ├── NotFoundError   no such generation, project or file
+    │   ├── DamagedError    the database file is damaged
     │   └── ConflictError   it was changed elsewhere since it was read
     ├── ResourceError       memory, disk or device does not suffice
     ├── NumericsError       the numbers of a run became invalid
@@ -42,6 +43,10 @@ class StoreError(StudioError):
 
 class NotFoundError(StoreError):
     """Nothing is stored under the given id or name."""
+
+
+class DamagedError(StoreError):
+    """The database file is damaged."""
 
 
 class ConflictError(StoreError):

@@ -13,7 +13,7 @@ from functools import partial
 
 from backend.config import Settings
 from backend.errors import StoreError
-from backend.jobs import messages, outcomes, traces
+from backend.jobs import messages, outcomes, receipts, traces
 from backend.jobs.executors.local import LocalWorker
 from backend.jobs.patience import PATIENCE, Patience
 from backend.jobs.progress import Progress, Watched
@@ -64,7 +64,11 @@ class Dispatcher:
         self._watched: Watched | None = None
 
     def start(self) -> None:
-        """Queue again what an earlier process left running, and begin."""
+        """Queue again what an earlier process left running and did not finish, and begin."""
+        with self._database.reading() as connection:
+            left = jobs.running(connection)
+        for claim in left:
+            receipts.adopt(self._settings, self._database, claim)
         with self._database.transaction() as connection:
             self.recovered = jobs.requeue_running(connection)
             live, stopped = set(jobs.queued_ids(connection)), jobs.stopped_ids(connection)
@@ -217,7 +221,8 @@ class Dispatcher:
         """Queue the job of a worker that died again, or park it where it died too often."""
         self._worker, self._is_leaving, self._end_by = None, False, None
         if self._running is not None:
-            outcomes.record_crash(self._database, self._running, reason=worker.exit_reason())
+            if not receipts.adopt(self._settings, self._database, self._running):
+                outcomes.record_crash(self._database, self._running, reason=worker.exit_reason())
             self._let_go()
 
     def _give_up(self) -> None:

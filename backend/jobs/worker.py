@@ -21,7 +21,7 @@ from typing import TextIO
 
 from backend.config import Settings
 from backend.errors import CanceledError, StudioError
-from backend.jobs import messages
+from backend.jobs import messages, receipts
 from backend.models import registry
 from backend.models.adding import step_down
 from backend.models.engine import Engine, Speed
@@ -111,7 +111,9 @@ class Worker:
             return messages.Failed(run.job_id, run.attempt, told, type(exc).__name__)
         finally:
             self._phase = ""
-        return messages.Done(run.job_id, run.attempt, outputs, facts)
+        done = messages.Done(run.job_id, run.attempt, outputs, facts)
+        receipts.write(self._settings, done)
+        return done
 
     def _report(self, report: messages.ProgressReport) -> None:
         self._phase = report.phase

@@ -154,6 +154,11 @@ def live(connection: sqlite3.Connection) -> list[Generation]:
     return [from_row(row) for row in rows.fetchall()]
 
 
+def ids(connection: sqlite3.Connection) -> set[str]:
+    """Return the ids of all generations."""
+    return {str(row[0]) for row in connection.execute("SELECT id FROM generations").fetchall()}
+
+
 def newest_id(connection: sqlite3.Connection) -> str | None:
     """Return the greatest id in use, or None."""
     row = connection.execute("SELECT max(id) FROM generations").fetchone()

@@ -96,6 +96,12 @@ def record_crash(
     return str(rows[0]["status"]) if rows else None
 
 
+def running(connection: sqlite3.Connection) -> list[Claim]:
+    """Return the attempts that are running."""
+    rows = connection.execute(f"SELECT generation_id, attempt FROM jobs WHERE {_LIVE} AND status = 'running'")
+    return [Claim(**row) for row in rows.fetchall()]
+
+
 def requeue_running(connection: sqlite3.Connection) -> int:
     """Queue again, before all others, whatever was running; return how many jobs that were."""
     cursor = connection.execute(
