@@ -16,11 +16,12 @@ from backend.jobs.controls import Controls, require_room
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
+from backend.jobs.room import needed_bytes
 from backend.library.comparison import Difference
 from backend.library.library import Library
 from backend.library.lost import claim_lost
 from backend.library.storage import DiskUse
-from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
+from backend.media.disk import require_space
 from backend.media.export import Exported
 from backend.media.ffmpeg import ffmpeg_problem
 from backend.media.metadata import read_metadata
@@ -28,7 +29,7 @@ from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
 from backend.models.weights_watch import WeightsWatch
-from backend.pipelines.plan import predicted_pixels, predicted_seconds
+from backend.pipelines.plan import predicted_seconds
 from backend.report import written_report
 from backend.requests import (
     MAX_SEED,
@@ -186,8 +187,8 @@ class Api:
         self.inputs.require(request, spec)
         known_parents = [self.generation(parent) for parent in parents]
         seeds = _seeds(request.seed, validate_variations(variations))
-        needed_bytes = round(CLIP_BYTES_PER_PIXEL * predicted_pixels(request, spec) * len(seeds))
-        require_space(self.settings.data_dir, needed_bytes, what="This clip" if len(seeds) == 1 else "This")
+        needed = needed_bytes(request, spec) * len(seeds)
+        require_space(self.settings.data_dir, needed, what="This clip" if len(seeds) == 1 else "This")
         project = self._destination(project_id, known_parents)
         new = [
             Generation(

@@ -9,6 +9,7 @@
     │   ├── DamagedError    the database file is damaged
     │   └── ConflictError   it was changed elsewhere since it was read
     ├── ResourceError       memory, disk or device does not suffice
+    │   └── DiskFullError   there is no room on the disk
     ├── NumericsError       the numbers of a run became invalid
     ├── WorkerError         the worker process stopped
     └── CanceledError       the creator stopped this job
@@ -55,6 +56,10 @@ class ConflictError(StoreError):
 
 class ResourceError(StudioError):
     """Memory, disk space or a device does not suffice for the job."""
+
+
+class DiskFullError(ResourceError):
+    """There is no room on the disk."""
 
 
 class NumericsError(StudioError):

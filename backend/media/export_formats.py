@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from backend.errors import MediaError, ResourceError
+from backend.errors import DiskFullError, MediaError
 from backend.media.export_settings import FOREVER, ExportSettings
 from backend.media.ffmpeg import input_arguments, run
 from backend.media.files import PARTIAL_SUFFIX
@@ -205,10 +205,10 @@ def _write_tagged(plan: Plan, target: Path, codec: Sequence[str]) -> None:
 
 
 def _run(plan: Plan, target: Path, arguments: Sequence[str], *output: str) -> None:
-    """Let ffmpeg write `target`; MediaError or ResourceError where it cannot."""
+    """Let ffmpeg write `target`; MediaError or DiskFullError where it cannot."""
     finished = run([*arguments, *output, "-y", f"file:{target}"], timeout_seconds=EXPORT_TIMEOUT_SECONDS)
     if any("No space left on device" in error for error in finished.errors):
-        raise ResourceError("The disk is full, so nothing was exported; free some space and try again.")
+        raise DiskFullError("The disk is full, so nothing was exported; free some space and try again.")
     if finished.returncode:
         reason = finished.errors[0] if finished.errors else f"ffmpeg ended with {finished.returncode}"
         told = re.sub(r"[^\s']*[/\\][^\s']*", "the file", reason)

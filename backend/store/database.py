@@ -14,6 +14,7 @@ from pathlib import Path
 
 from backend.errors import DamagedError, StoreError
 from backend.store.backups import back_up, backups_dir, rotate
+from backend.store.ballast import Ballast
 from backend.store.migrations import MIGRATIONS, Migration, migrate, schema_version
 
 _LOCK_TIMEOUT_SECONDS = 1.0
@@ -26,6 +27,8 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._lock = threading.RLock()
+        self._ballast = Ballast(path)
+        self._ballast.lay_down()
         self.path = path
 
     @classmethod
@@ -53,8 +56,10 @@ class Database:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
+                self._ballast.lay_down()
             except sqlite3.Error as exc:
                 self._roll_back()
+                self._ballast.release_for(exc)
                 raise StoreError(f"The database could not be written: {exc}; free disk space helps.") from exc
             except BaseException:
                 self._roll_back()

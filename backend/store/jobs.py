@@ -192,6 +192,17 @@ def queued_ids(connection: sqlite3.Connection) -> list[str]:
     return [str(row[0]) for row in rows.fetchall()]
 
 
+def next_queued(connection: sqlite3.Connection) -> str | None:
+    """Return the queued job whose turn is next, or None."""
+    row = connection.execute(
+        f"""
+        SELECT generation_id FROM jobs WHERE {_LIVE} AND status = 'queued'
+        ORDER BY position, generation_id LIMIT 1
+        """
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def count_queued(connection: sqlite3.Connection) -> int:
     """Return how many jobs wait."""
     row = connection.execute(f"SELECT count(*) FROM jobs WHERE {_LIVE} AND status = 'queued'").fetchone()

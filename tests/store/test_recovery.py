@@ -126,7 +126,7 @@ def test_a_new_folder_and_a_whole_database_tell_nothing(settings: Settings) -> N
         database, told = open_whole(settings.database_path)
         assert told == ""
         database.close()
-    assert [each.name for each in settings.data_dir.iterdir()] == ["studio.db"]
+    assert {each.name for each in settings.data_dir.iterdir()} == {"studio.db", "studio.ballast"}
 
 
 def test_the_database_of_a_running_studio_is_left_alone(database: Database) -> None:
