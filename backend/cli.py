@@ -22,7 +22,7 @@ from backend.errors import MediaError, RequestError, StudioError
 from backend.media.export import EXPORTERS, export
 from backend.media.export_settings import export_settings
 from backend.media.files import copy_file, safe_name, unused_path
-from backend.media.inputs import store_clip, store_image, store_sound
+from backend.media.inputs import store_clip, store_picture, store_sound
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.requests import Request, parse_request, validate_for, validate_variations
@@ -263,7 +263,9 @@ def _clip_request(options: argparse.Namespace, settings: Settings, extra_engines
     for flag in _PICTURES:
         path = getattr(options, flag)
         if path is not None:
-            given[flag] = store_image(path, folder=settings.inputs_dir)
+            stored = store_picture(path, folder=settings.inputs_dir)
+            given[flag] = stored.name
+            print(*stored.notes, sep="\n", end="\n" if stored.notes else "", file=sys.stderr)
     return parse_request({**fields, **given})
 
 

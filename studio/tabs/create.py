@@ -178,7 +178,8 @@ def _connect_pictures(api: Api, inputs: Inputs) -> None:
 
     def store(path: str) -> tuple[Any, str]:
         try:
-            return api.inputs.add_image(Path(path)), ""
+            stored = api.inputs.add_picture(Path(path))
+            return stored.name, " ".join(stored.notes)
         except Exception as exc:
             return "", sentence(exc)
 
