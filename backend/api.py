@@ -45,6 +45,7 @@ from backend.soundtracks import Sounds
 from backend.store import generations, jobs, projects
 from backend.store.backups import DailyBackups
 from backend.store.database import Database
+from backend.store.exports import ExportRow
 from backend.store.generations import Generation, Output
 from backend.store.ids import IdSource
 from backend.store.library import Wanted
@@ -56,6 +57,7 @@ __all__ = [
     "Difference",
     "DiskUse",
     "EngineSpec",
+    "ExportRow",
     "Exported",
     "Generation",
     "Library",
@@ -118,7 +120,7 @@ class Api:
             self._ids = IdSource(newest=generations.newest_id(connection))
         self._finished = Finished(settings, database)
         self.inputs = Inputs(settings)
-        self.exports = Exports(self._finished)
+        self.exports = Exports(self._finished, database, self._ids)
         self.sounds = Sounds(self._finished)
         self.library = Library(settings, database, self._ids)
         self.default_project()
@@ -157,6 +159,7 @@ class Api:
         """Stop working and free the data folder; a running job goes on at the next start."""
         if self._is_open:
             self._is_open = False
+            self.exports.close()
             self._dispatcher.stop()
             self._backups.stop()
             self._database.close()

@@ -1,7 +1,7 @@
 """Export: a finished clip as the file that a creator asks for, made by one ffmpeg process and read back."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from backend.media.export_settings import FOREVER, ExportSettings
 from backend.media.files import replacing, sha256_of
 from backend.media.metadata import comment_of, read_metadata
 from backend.media.probe import VideoFacts, probe
+from backend.media.watch import Watch
 
 MAX_GIF_FRAMES = 1500
 MAX_GIF_RATE = 50
@@ -59,14 +60,25 @@ class Exported:
         }
 
 
-def export(source: Path, target: Path, settings: ExportSettings) -> Exported:
+def export(
+    source: Path,
+    target: Path,
+    settings: ExportSettings,
+    *,
+    on_progress: Callable[[float], None] = lambda _: None,
+    is_canceled: Callable[[], bool] = lambda: False,
+) -> Exported:
     """Write the video at `source` to `target` as `settings` say, and return what was written.
+
+    on_progress: told the share of the frames that is written, from 0 to 1.
 
     `target` appears only once the whole file is on the disk and was read back with the right frames, size,
     rate, sound and metadata. Raises MediaError for a source that cannot be read or made into that,
-    RequestError for settings that do not go with it, ResourceError where the disk has no room.
+    RequestError for settings that do not go with it, ResourceError where the disk has no room, CanceledError.
     """
     plan = _plan(probe(source), source, settings)
+    watch = Watch(lambda frame: on_progress(min(1.0, frame / plan.num_frames)), is_canceled)
+    plan = replace(plan, watch=watch)
     exporter = EXPORTERS[settings.format]
     require_space(target.parent, _needed_bytes(plan, exporter), what=f"{target.name} as {settings.format}")
     with replacing(target) as partial:
@@ -104,6 +116,7 @@ def _plan(facts: VideoFacts, source: Path, settings: ExportSettings) -> Plan:
         num_frames=once * loops,
         loops=(FOREVER if settings.loops is None else settings.loops) if is_gif else loops,
         comment=_comment(source, settings),
+        watch=Watch(),
     )
 
 
