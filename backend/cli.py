@@ -191,13 +191,16 @@ def _export(options: argparse.Namespace, settings: Settings, extra_engines: tupl
         raise RequestError("clip", "Name the video or the generation to export: export CLIP.")
     numbers = {field: _whole(value) for field, value in _given(options, _EXPORT_NUMBERS).items()}
     given = {**_given(options, _EXPORT_FLAGS), **numbers, "has_metadata": not options.no_metadata}
+    if options.no_ai_mark:
+        given["has_provenance"] = False
     chosen, source = export_settings(given), options.clip
     if not source.is_file():
         with open_studio(settings, None, extra_engines) as studio:
             outputs = studio.generation(str(source))["outputs"]
         source = next((Path(output["path"]) for output in outputs if output["role"] == "clip"), source)
     stem, suffix = safe_name(source.stem, otherwise="clip"), EXPORTERS[chosen.format].suffix
-    made = export(source, options.out or unused_path(settings.exports_dir, stem, suffix), chosen)
+    target = options.out or unused_path(settings.exports_dir, stem, suffix)
+    made = export(source, target, chosen, device_dir=settings.device_dir)
     path = str(made.path.absolute())
     print(json.dumps({**made.to_json(), "out": path}, indent=2) if options.json else path)
     return 0

@@ -120,7 +120,14 @@ class Exports:
             def tell(share: float) -> None:
                 self._progress[row.id] = share
 
-            made = export(source, target, settings, on_progress=tell, is_canceled=canceled.is_set)
+            made = export(
+                source,
+                target,
+                settings,
+                on_progress=tell,
+                is_canceled=canceled.is_set,
+                device_dir=self._finished.settings.device_dir,
+            )
             self._keep(row, made)
             return made
         except CanceledError:

@@ -1,6 +1,6 @@
 /** The panel that exports the clip in the middle, and what became of it. */
 
-const CONTROLS = ["short_side", "frame_rate", "quality", "loops"];
+const CONTROLS = ["short_side", "frame_rate", "quality", "loops", "has_provenance"];
 const LOOK_MILLISECONDS = 300;
 
 /** The form beside Download; it asks the studio itself, and fetches the file once it is written.
@@ -58,6 +58,7 @@ export class ExportPanel {
       quality: elements.quality.disabled ? null : elements.quality.value,
       loops: number("loops"),
       has_metadata: elements.has_metadata.checked,
+      has_provenance: elements.has_provenance.disabled ? null : elements.has_provenance.checked,
       name: elements.name.value,
     };
   }
