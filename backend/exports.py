@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from backend.errors import CanceledError, NotFoundError, StudioError
+from backend.errors import CanceledError, NotFoundError, RequestError, StudioError
 from backend.finished import Finished
 from backend.media.export import EXPORTERS, Exported, export
 from backend.media.export_settings import CONTROLS, ExportSettings, export_settings
@@ -20,6 +20,8 @@ from backend.store.exports import LIVE, ExportRow
 from backend.store.ids import IdSource
 
 _log = logging.getLogger(__name__)
+
+MAX_WAITING = 100
 
 _INTERRUPTED = "Kinora ended while this was being written; export it again."
 _UNEXPECTED = "Something unexpected went wrong; try again, and if it stays, the log of the studio says where."
@@ -101,6 +103,8 @@ class Exports:
         source, chosen = self._finished.output_path(generation_id, "clip"), export_settings(settings)
         first_words = " ".join(self._finished.generation(generation_id).request.prompt.split()[:6])
         stem = safe_name(name, otherwise=safe_name(first_words, otherwise="clip"))
+        if len(self._canceled) >= MAX_WAITING:
+            raise RequestError("export", f"{MAX_WAITING} exports wait already; wait for some or cancel them.")
         row = ExportRow(self._ids.next(), (generation_id,), asdict(chosen), time.time())
         with self._database.transaction() as connection:
             exports.insert(connection, row)
@@ -145,8 +149,15 @@ class Exports:
 
     def _keep(self, row: ExportRow, made: Exported) -> None:
         """Record a written export; CanceledError, and no file, where it was canceled at the last moment."""
-        facts = {"media_type": made.media_type, "sha256": made.sha256, "size_bytes": made.size_bytes}
-        if not self._end(replace(row, status="done", **facts)):
+        if not self._end(
+            replace(
+                row,
+                status="done",
+                media_type=made.media_type,
+                sha256=made.sha256,
+                size_bytes=made.size_bytes,
+            )
+        ):
             made.path.unlink(missing_ok=True)
             raise CanceledError("This export was canceled.")
 
@@ -163,9 +174,9 @@ class Exports:
         for row in left:
             path = self._finished.settings.data_dir / row.path
             if row.path and path.is_file() and not path.is_symlink():
-                facts = {"sha256": sha256_of(path), "size_bytes": path.stat().st_size}
                 media_type = EXPORTERS[row.settings["format"]].media_type
-                self._end(replace(row, status="done", media_type=media_type, **facts))
+                whole = replace(row, status="done", media_type=media_type)
+                self._end(replace(whole, sha256=sha256_of(path), size_bytes=path.stat().st_size))
             else:
                 self._end(replace(row, status="failed", error=_INTERRUPTED))
 

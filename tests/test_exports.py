@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backend.config import Settings
+from backend.errors import RequestError
 from backend.exports import Exports
 from backend.finished import Finished
 from backend.media.files import sha256_of
@@ -80,6 +81,18 @@ def test_a_canceled_export_leaves_no_file_and_its_record_says_so(
     assert files(settings) == [written.path]
     assert {made.row(each.id).status for each in (running, waiting)} == {"canceled"}
     assert [row.path for row in made.made_from([ID])] == ["exports/after them.mp4"]
+    made.close()
+
+
+def test_endless_exports_are_refused_in_one_sentence(
+    finished: Finished, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.exports.MAX_WAITING", 2)
+    made = opened(finished, database)
+    begun(made, **SLOW)
+    made.begin(ID, {})
+    with pytest.raises(RequestError, match="2 exports wait already; wait for some or cancel them"):
+        made.begin(ID, {})
     made.close()
 
 
