@@ -36,6 +36,7 @@ MOMENTS = (
     "rename .mp4 1",
     "rename .mp4 2",
     "read back 1",
+    "rename .json 1",
 )
 STAGES = ("load 1", "velocities 1", "velocities 6", "decode 1", "rename .mp4 1", "read back 1")
 
