@@ -16,10 +16,12 @@ from backend.jobs.controls import Controls, require_room
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
+from backend.jobs.room import needed_bytes
 from backend.library.comparison import Difference
 from backend.library.library import Library
+from backend.library.lost import claim_lost
 from backend.library.storage import DiskUse
-from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
+from backend.media.disk import require_space
 from backend.media.export import Exported
 from backend.media.ffmpeg import ffmpeg_problem
 from backend.media.metadata import read_metadata
@@ -27,7 +29,7 @@ from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
 from backend.models.weights_watch import WeightsWatch
-from backend.pipelines.plan import predicted_pixels, predicted_seconds
+from backend.pipelines.plan import predicted_seconds
 from backend.report import written_report
 from backend.requests import (
     MAX_SEED,
@@ -43,16 +45,19 @@ from backend.soundtracks import Sounds
 from backend.store import generations, jobs, projects
 from backend.store.backups import DailyBackups
 from backend.store.database import Database
+from backend.store.exports import ExportRow
 from backend.store.generations import Generation, Output
 from backend.store.ids import IdSource
 from backend.store.library import Wanted
 from backend.store.projects import Project
+from backend.store.recovery import open_whole
 
 __all__ = [
     "Api",
     "Difference",
     "DiskUse",
     "EngineSpec",
+    "ExportRow",
     "Exported",
     "Generation",
     "Library",
@@ -102,17 +107,20 @@ class Api:
         dispatcher: Dispatcher,
         *,
         extra_engines: tuple[str, ...],
+        notices: tuple[str, ...] = (),
     ) -> None:
+        """notices: what this start found that the creator must know, one sentence each."""
         self.settings = settings
         self._database = database
         self._dispatcher = dispatcher
         self._extra_engines = extra_engines
+        self._notices = notices
         self.controls = Controls(settings, database, dispatcher=dispatcher)
         with database.reading() as connection:
             self._ids = IdSource(newest=generations.newest_id(connection))
         self._finished = Finished(settings, database)
         self.inputs = Inputs(settings)
-        self.exports = Exports(self._finished)
+        self.exports = Exports(self._finished, database, self._ids)
         self.sounds = Sounds(self._finished)
         self.library = Library(settings, database, self._ids)
         self.default_project()
@@ -132,13 +140,17 @@ class Api:
         """Return the studio on `settings.data_dir`, at work on whatever is queued there.
 
         warm_engine: loaded at once by the worker, or None. extra_engines: as for `registry.specs`.
+        A damaged database is replaced by its copy, files without a row are taken in; `status` tells of it.
         Raises StoreError where another process owns the folder or its database cannot be used.
         """
-        database = Database.open(settings.database_path)
+        database, told = open_whole(settings.database_path)
         try:
+            notices = tuple(filter(None, (told, claim_lost(settings, database))))
             dispatcher = Dispatcher(database, settings, warm_engine=warm_engine, extra_engines=extra_engines)
             dispatcher.start()
-            return cls(settings, database, dispatcher=dispatcher, extra_engines=extra_engines)
+            return cls(
+                settings, database, dispatcher=dispatcher, extra_engines=extra_engines, notices=notices
+            )
         except BaseException:
             database.close()
             raise
@@ -147,6 +159,7 @@ class Api:
         """Stop working and free the data folder; a running job goes on at the next start."""
         if self._is_open:
             self._is_open = False
+            self.exports.close()
             self._dispatcher.stop()
             self._backups.stop()
             self._database.close()
@@ -177,8 +190,8 @@ class Api:
         self.inputs.require(request, spec)
         known_parents = [self.generation(parent) for parent in parents]
         seeds = _seeds(request.seed, validate_variations(variations))
-        needed_bytes = round(CLIP_BYTES_PER_PIXEL * predicted_pixels(request, spec) * len(seeds))
-        require_space(self.settings.data_dir, needed_bytes, what="This clip" if len(seeds) == 1 else "This")
+        needed = needed_bytes(request, spec) * len(seeds)
+        require_space(self.settings.data_dir, needed, what="This clip" if len(seeds) == 1 else "This")
         project = self._destination(project_id, known_parents)
         new = [
             Generation(
@@ -288,7 +301,7 @@ class Api:
         """Return how the studio is."""
         with self._database.reading() as connection:
             queued, is_paused = jobs.count_queued(connection), jobs.is_paused(connection)
-        problems = [problem for watch in self._weights for problem in watch.problems()]
+        problems = [*self._notices, *(problem for watch in self._weights for problem in watch.problems())]
         problems += ffmpeg_problem()
         problems += [problem for problem in self._dispatcher.problems() if problem not in problems]
         return StudioStatus(

@@ -22,7 +22,7 @@ from backend.errors import MediaError, RequestError, StudioError
 from backend.media.export import EXPORTERS, export
 from backend.media.export_settings import export_settings
 from backend.media.files import copy_file, safe_name, unused_path
-from backend.media.inputs import store_clip, store_image, store_sound
+from backend.media.inputs import store_clip, store_picture, store_sound
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.requests import Request, parse_request, validate_for, validate_variations
@@ -191,13 +191,16 @@ def _export(options: argparse.Namespace, settings: Settings, extra_engines: tupl
         raise RequestError("clip", "Name the video or the generation to export: export CLIP.")
     numbers = {field: _whole(value) for field, value in _given(options, _EXPORT_NUMBERS).items()}
     given = {**_given(options, _EXPORT_FLAGS), **numbers, "has_metadata": not options.no_metadata}
+    if options.no_ai_mark:
+        given["has_provenance"] = False
     chosen, source = export_settings(given), options.clip
     if not source.is_file():
         with open_studio(settings, None, extra_engines) as studio:
             outputs = studio.generation(str(source))["outputs"]
         source = next((Path(output["path"]) for output in outputs if output["role"] == "clip"), source)
     stem, suffix = safe_name(source.stem, otherwise="clip"), EXPORTERS[chosen.format].suffix
-    made = export(source, options.out or unused_path(settings.exports_dir, stem, suffix), chosen)
+    target = options.out or unused_path(settings.exports_dir, stem, suffix)
+    made = export(source, target, chosen, device_dir=settings.device_dir)
     path = str(made.path.absolute())
     print(json.dumps({**made.to_json(), "out": path}, indent=2) if options.json else path)
     return 0
@@ -263,7 +266,9 @@ def _clip_request(options: argparse.Namespace, settings: Settings, extra_engines
     for flag in _PICTURES:
         path = getattr(options, flag)
         if path is not None:
-            given[flag] = store_image(path, folder=settings.inputs_dir)
+            stored = store_picture(path, folder=settings.inputs_dir)
+            given[flag] = stored.name
+            print(*stored.notes, sep="\n", end="\n" if stored.notes else "", file=sys.stderr)
     return parse_request({**fields, **given})
 
 

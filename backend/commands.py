@@ -105,6 +105,7 @@ EXPORT: Options = {
     "--quality Q": "best, high or small; best keeps the very pictures where nothing changes",
     "--loops N": "how often it plays; for a GIF, 0 is for ever",
     "--no-metadata": "do not say in the file how it was made",
+    "--no-ai-mark": "do not mark the file as made by AI",
     "--out FILE": "where to write it; default: exports in the data folder",
     "--json": "print one JSON object on stdout",
 }

@@ -63,6 +63,16 @@ class Settings:
         return self.data_dir / "exports"
 
     @property
+    def device_dir(self) -> Path:
+        """Return where the certificate lies that marks exports as made by AI."""
+        return self.data_dir / "device"
+
+    @property
+    def lost_dir(self) -> Path:
+        """Return where files lie that no generation names and that do not say what they are."""
+        return self.data_dir / "lost+found"
+
+    @property
     def logs_dir(self) -> Path:
         return self.data_dir / "logs"
 

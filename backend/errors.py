@@ -6,8 +6,10 @@
     ├── MediaError          a file cannot be read or written as the media it should be
     ├── StoreError          the database or the data folder cannot be used
     │   ├── NotFoundError   no such generation, project or file
+    │   ├── DamagedError    the database file is damaged
     │   └── ConflictError   it was changed elsewhere since it was read
     ├── ResourceError       memory, disk or device does not suffice
+    │   └── DiskFullError   there is no room on the disk
     ├── NumericsError       the numbers of a run became invalid
     ├── WorkerError         the worker process stopped
     └── CanceledError       the creator stopped this job
@@ -44,12 +46,20 @@ class NotFoundError(StoreError):
     """Nothing is stored under the given id or name."""
 
 
+class DamagedError(StoreError):
+    """The database file is damaged."""
+
+
 class ConflictError(StoreError):
     """What was to be changed is not any more what its reader saw."""
 
 
 class ResourceError(StudioError):
     """Memory, disk space or a device does not suffice for the job."""
+
+
+class DiskFullError(ResourceError):
+    """There is no room on the disk."""
 
 
 class NumericsError(StudioError):

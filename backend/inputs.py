@@ -5,7 +5,14 @@ from pathlib import Path
 
 from backend.config import Settings
 from backend.errors import NotFoundError, RequestError
-from backend.media.inputs import clip_path, image_path, store_clip, store_image, store_sound
+from backend.media.inputs import (
+    StoredPicture,
+    clip_path,
+    image_path,
+    store_clip,
+    store_picture,
+    store_sound,
+)
 from backend.media.probe import probe
 from backend.models.engine import EngineSpec
 from backend.requests import INPUT_PATTERN, ClipRequest, Request, SoundRequest
@@ -21,7 +28,11 @@ class Inputs:
 
     def add_image(self, path: Path) -> str:
         """Return the name by which requests can use the picture at `path`, which is copied; MediaError."""
-        return store_image(path, folder=self._folder)
+        return self.add_picture(path).name
+
+    def add_picture(self, path: Path) -> StoredPicture:
+        """Return the same name, with what was left out of the picture; MediaError."""
+        return store_picture(path, folder=self._folder)
 
     def image_path(self, name: str) -> Path:
         """Return where the picture of that name lies; NotFoundError where it is not in the data folder."""

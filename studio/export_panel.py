@@ -16,8 +16,12 @@ EXPORT_PANEL = """
   <label class="wide">Name <input type="text" name="name" maxlength="100" autocomplete="off"></label>
   <label class="tick"><input type="checkbox" name="has_metadata" checked>
     Say in the file how it was made</label>
+  <label class="tick"><input type="checkbox" name="has_provenance" checked>
+    Mark it as made by AI, signed by this device (C2PA)</label>
   <p class="hint" role="status" data-field="export-told"></p>
+  <progress class="wide" max="1" value="0" aria-label="Export" hidden></progress>
   <button class="primary" data-action="export-now">Export</button>
+  <button type="button" class="secondary" data-action="export-cancel" hidden>Cancel export</button>
 </form>
 """
 

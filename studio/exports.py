@@ -1,5 +1,6 @@
 """Exports and reports over HTTP: making an export, fetching it, and what to send when something failed."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -8,6 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from backend.api import Api
 from backend.errors import NotFoundError, RequestError
 from studio.endpoints import sentence
+from studio.views import export_view
 
 
 def export_routes(api: Api) -> APIRouter:
@@ -15,16 +17,19 @@ def export_routes(api: Api) -> APIRouter:
     router = APIRouter()
 
     @router.post("/studio/export/{generation_id}")
-    def export(generation_id: str, asked: Annotated[dict[str, Any], Body()]) -> Response:
+    def begin(generation_id: str, asked: Annotated[dict[str, Any], Body()]) -> Response:
         name = asked.pop("name", "")
-        try:
-            made = api.exports.make(generation_id, asked, name=str(name or ""))
-        except Exception as exc:
-            field = exc.field if isinstance(exc, RequestError) else None
-            # A refusal is an answer like any other: browsers report other statuses as faults of the page.
-            status = 404 if isinstance(exc, NotFoundError) else 200
-            return JSONResponse({"error": sentence(exc), "field": field}, status)
-        return JSONResponse({**made.to_json(), "folder": str(made.path.parent)})
+        return _answer(
+            lambda: export_view(api, api.exports.begin(generation_id, asked, name=str(name or "")))
+        )
+
+    @router.get("/studio/exports/{export_id}")
+    def look(export_id: str) -> Response:
+        return _answer(lambda: export_view(api, api.exports.row(export_id)))
+
+    @router.post("/studio/exports/{export_id}/cancel")
+    def cancel(export_id: str) -> Response:
+        return _answer(lambda: export_view(api, api.exports.cancel(export_id)))
 
     @router.get("/media/exports/{name}")
     def exported(name: str) -> Response:
@@ -43,3 +48,16 @@ def export_routes(api: Api) -> APIRouter:
         return PlainTextResponse(text, headers={"cache-control": "no-store"})
 
     return router
+
+
+def _answer(call: Callable[[], dict[str, Any]]) -> Response:
+    """Return what `call` returns, or why not.
+
+    A refusal is an answer like any other: browsers report other statuses as faults of the page.
+    """
+    try:
+        return JSONResponse(call(), headers={"cache-control": "no-store"})
+    except Exception as exc:
+        field = exc.field if isinstance(exc, RequestError) else None
+        status = 404 if isinstance(exc, NotFoundError) else 200
+        return JSONResponse({"error": sentence(exc), "field": field}, status)

@@ -23,6 +23,7 @@ class Inputs:
     """The left column. fields: name of a request field -> its input; everything else by what it is for.
 
     pictures: request field -> where its picture is shown; the field itself is a hidden name. project: hidden.
+    editing: hidden; id and edits of the waiting clip that is edited, or nothing. save, leave: only then.
     """
 
     fields: dict[str, Component]
@@ -30,6 +31,9 @@ class Inputs:
     prompt: gr.Textbox
     variations: gr.Radio
     generate: gr.Button
+    editing: gr.Textbox
+    save: gr.Button
+    leave: gr.Button
     notice: gr.HTML
     unknown_words: gr.HTML
     random_seed: gr.Button
@@ -62,6 +66,9 @@ def build_inputs(api: Api) -> Inputs:
         OFFERED_VARIATIONS, value=1, label="Variations", elem_id="variations", elem_classes="segments"
     )
     generate = gr.Button("Generate", variant="primary", elem_id="generate")
+    with gr.Row(elem_id="editing"):
+        save = gr.Button("Save changes", elem_id="save-changes", min_width=0, visible=False)
+        leave = gr.Button("Stop editing", elem_id="stop-editing", min_width=0, visible=False)
     notice = own_html(NOTICE, "", elem_id="notice")
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         seed, random_seed, reuse_seed = _seed()
@@ -73,6 +80,9 @@ def build_inputs(api: Api) -> Inputs:
         prompt=prompt,
         variations=variations,
         generate=generate,
+        editing=gr.Textbox(visible="hidden", container=False),
+        save=save,
+        leave=leave,
         notice=notice,
         unknown_words=unknown_words,
         random_seed=random_seed,

@@ -20,6 +20,7 @@ from backend.errors import ConflictError, NotFoundError
 from studio.endpoints import sentence
 from studio.guard import IMPORT_PATH, PUT_BACK_PATH
 from studio.library_views import disk_view, library_take_view, project_file_name, project_view
+from studio.views import export_view
 
 CLIPS_PER_PAGE = 36
 
@@ -80,7 +81,12 @@ def _add_looking(router: APIRouter, api: Api) -> None:
     def clip(generation_id: str) -> Response:
         def look() -> dict[str, Any]:
             family = [library_take_view(api, each) for each in api.library.family(generation_id)]
-            return {"take": next(each for each in family if each["id"] == generation_id), "family": family}
+            made = api.exports.made_from([each["id"] for each in family])
+            return {
+                "take": next(each for each in family if each["id"] == generation_id),
+                "family": family,
+                "exports": [export_view(api, each) for each in made],
+            }
 
         return _answer(look)
 

@@ -3,9 +3,11 @@
 Seeds travel as text, because a browser's numbers are exact only up to 2^53.
 """
 
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
-from backend.api import Api, Generation, Output, Progress
+from backend.api import Api, ExportRow, Generation, Output, Progress
 
 
 def state_view(api: Api, *, project_id: str | None = None) -> dict[str, Any]:
@@ -61,6 +63,29 @@ def take_view(generation: Generation) -> dict[str, Any]:
         "poster": media.get("poster"),
         "motion": media.get("motion"),
         "sound": media.get("sound"),
+    }
+
+
+def export_view(api: Api, row: ExportRow) -> dict[str, Any]:
+    """Return one export: how far it is, what became of it, and where its file is served."""
+    name = PurePosixPath(row.path).name
+    is_done = row.status == "done"
+    return {
+        "id": row.id,
+        "kind": "export",
+        "parents": list(row.sources),
+        "status": row.status,
+        "progress": api.exports.progress(row.id),
+        "error": row.error,
+        "settings": row.settings,
+        "created_at": row.created_at,
+        "finished_at": row.finished_at,
+        "name": name if is_done else None,
+        "sha256": row.sha256,
+        "size_bytes": row.size_bytes,
+        "media_type": row.media_type,
+        "address": f"/media/exports/{quote(name)}" if is_done else None,
+        "folder": str(api.settings.exports_dir),
     }
 
 

@@ -5,6 +5,7 @@ Use it with `extra_engines=("tests.tiny_engine:make",)` and requests with `engin
 
 Words of a prompt that make it misbehave:
     slowly     every call of `velocities` takes 0.1 s longer
+    counted    every call of `velocities` writes a dot into `<weights_dir>/calls`
     hungry     the first call of `velocities` asks for more memory than any machine has
     unplug     the first call of `velocities` loses the device, as CUDA does
     linger     decoding takes a minute

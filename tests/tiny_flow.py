@@ -111,6 +111,10 @@ class TinyEngine:
 
     def misbehave(self, text: str, sigma: float) -> None:
         words = text.lower().split()
+        if "counted" in words:
+            self._marker.parent.mkdir(parents=True, exist_ok=True)
+            with self._marker.with_name("calls").open("a") as calls:
+                calls.write(".")
         if "slowly" in words:
             time.sleep(0.1)
         if "hungry" in words:

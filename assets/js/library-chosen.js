@@ -51,7 +51,7 @@ export class Chosen {
     this.#field("none").hidden = this.#take !== null;
     this.#root.querySelector(".chosen-clip").hidden = this.#take === null;
     if (this.#take === null) return this.#root.querySelector(".chosen video").removeAttribute("src");
-    this.#show(found.family);
+    this.#show([...found.family, ...found.exports]);
     await this.#showDifference();
   }
 
@@ -90,6 +90,7 @@ export class Chosen {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "pick" });
     button.setAttribute("aria-current", take.id === this.id);
     button.append(kindName(take));
+    if (take.kind === "export") return exported(item, take);
     const small = Object.assign(document.createElement("small"), { className: "figures" });
     small.textContent = `${take.status === "done" ? `seed ${take.seed}` : take.status} · ${ago(take.created_at)}`;
     button.append(small);
@@ -155,6 +156,16 @@ function branches(family) {
       .filter((take) => parentOf(take) === parent)
       .flatMap((take) => [{ take, depth }, ...below(take.id, depth + 1)]);
   return below(undefined, 0);
+}
+
+/** Return `item` for a file that was exported: its name fetches it. */
+function exported(item, take) {
+  const link = Object.assign(document.createElement("a"), { className: "pick", href: take.address, download: take.name });
+  const small = Object.assign(document.createElement("small"), { className: "figures" });
+  small.textContent = `${take.name} · ${ago(take.created_at)}`;
+  link.append("Export", small);
+  item.replaceChildren(link);
+  return item;
 }
 
 function differenceRow({ part, field, before, after }) {

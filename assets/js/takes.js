@@ -3,7 +3,7 @@
 import { ago, duration, fraction, phaseName } from "./format.js";
 import { choose, loadOlder, refresh, subscribe } from "./state.js";
 
-/** Fill `element` and keep it true; `page` has cancel(id), retry(id), front(id), pause(atOnce) and resume(). */
+/** Fill `element` and keep it true; `page` has cancel, retry, front and edit(id), pause(atOnce), resume(). */
 export function mountTakes(element, page) {
   const history = element.querySelector(".history");
   const queue = element.querySelector(".queue");
@@ -94,9 +94,19 @@ function jobItem(job, page) {
     refresh();
   });
   item.appendChild(pickButton(job)).append(words(job));
+  if (job.status === "queued" && job.kind === "clip") item.append(editButton(job, page));
   if (job.status === "queued") item.append(frontButton(job, page));
   item.append(cancelButton);
   return item;
+}
+
+function editButton(job, page) {
+  const button = part("button", "quiet glyph", "✎");
+  button.type = "button";
+  button.title = "Edit what it shall be";
+  button.setAttribute("aria-label", `Edit: ${job.request.prompt.slice(0, 80)}`);
+  button.addEventListener("click", () => page.edit(job.id));
+  return button;
 }
 
 function frontButton(job, page) {
@@ -109,6 +119,9 @@ function frontButton(job, page) {
 }
 
 function updateJob(item, job) {
+  const prompt = item.querySelector(".prompt");
+  const words = job.request.prompt.slice(0, 200) || NAMELESS[job.kind];
+  if (prompt.textContent !== words) prompt.textContent = words; // it was edited
   const left = job.progress?.remaining_seconds;
   item.querySelector("small").textContent = phaseName(job) + (left ? ` · ${duration(left)} left` : "");
   item.style.setProperty("--done", fraction(job.progress));

@@ -1,5 +1,6 @@
 """Checkpoints: where sampling stood, as a safetensors file that appears only when it is complete."""
 
+import errno
 import hashlib
 import logging
 from collections.abc import Iterable
@@ -18,12 +19,16 @@ _log = logging.getLogger(__name__)
 def write(path: Path, checkpoint: LatentCheckpoint, *, durable: bool = True) -> None:
     """Store `checkpoint` at `path` in place of the one before; a killed process leaves that one whole.
 
-    durable: wait for the disk, so that a power cut does too.
+    durable: wait for the disk, so that a power cut does too. Raises MediaError, DiskFullError.
     """
     latents = checkpoint.latents.cpu().contiguous()
     facts = {"step": str(checkpoint.step), "network_passes": str(checkpoint.network_passes)}
     with replacing(path, durable=durable) as partial:
-        save_file({"latents": latents}, partial, metadata={**facts, "sha256": _digest(latents)})
+        try:
+            save_file({"latents": latents}, partial, metadata={**facts, "sha256": _digest(latents)})
+        except SafetensorError as exc:
+            full = "No space left" in str(exc)
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(exc)) from exc
 
 
 def newest(paths: Iterable[Path]) -> LatentCheckpoint | None:

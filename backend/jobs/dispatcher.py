@@ -12,11 +12,13 @@ from collections.abc import Callable
 from functools import partial
 
 from backend.config import Settings
-from backend.errors import StoreError
-from backend.jobs import messages, outcomes, traces
+from backend.errors import DiskFullError, RequestError, StoreError
+from backend.jobs import messages, outcomes, receipts, traces
 from backend.jobs.executors.local import LocalWorker
 from backend.jobs.patience import PATIENCE, Patience
 from backend.jobs.progress import Progress, Watched
+from backend.jobs.room import Room, needed_bytes
+from backend.models import registry
 from backend.models.engine import Speed
 from backend.store import generations, jobs
 from backend.store.database import Database
@@ -58,13 +60,18 @@ class Dispatcher:
         self._worker: LocalWorker | None = None
         self._is_ready = False
         self._engine_problem = self._store_problem = ""
+        self._room = Room(settings.data_dir)
         self._running: jobs.Claim | None = None
         self._end_by: float | None = None
         self._is_leaving = False
         self._watched: Watched | None = None
 
     def start(self) -> None:
-        """Queue again what an earlier process left running, and begin."""
+        """Queue again what an earlier process left running and did not finish, and begin."""
+        with self._database.reading() as connection:
+            left = jobs.running(connection)
+        for claim in left:
+            receipts.adopt(self._settings, self._database, claim)
         with self._database.transaction() as connection:
             self.recovered = jobs.requeue_running(connection)
             live, stopped = set(jobs.queued_ids(connection)), jobs.stopped_ids(connection)
@@ -106,7 +113,8 @@ class Dispatcher:
 
     def problems(self) -> list[str]:
         """Return one sentence for each thing that keeps jobs from being made."""
-        return [problem for problem in (self._store_problem, self._engine_problem) if problem]
+        found = (self._store_problem, self._room.problem(), self._engine_problem)
+        return [problem for problem in found if problem]
 
     def _serve(self) -> None:
         if self._warm_engine is not None:
@@ -121,8 +129,8 @@ class Dispatcher:
                 self._worker.kill()
 
     def _next_event(self) -> Callable[[], None]:
-        """Return the next event; while a job is running, nothing to do where none comes within a moment."""
-        timeout = None if self._running is None else LOOK_SECONDS
+        """Return the next event; nothing to do where none comes in a moment and there is more to look at."""
+        timeout = None if self._running is None and not self._room.is_short else LOOK_SECONDS
         if self._end_by is not None:
             timeout = min(LOOK_SECONDS, max(0.0, self._end_by - time.monotonic()))
         try:
@@ -172,7 +180,7 @@ class Dispatcher:
 
     def _start_next(self) -> None:
         """Give the first queued job to the worker, where it has none and the queue is not paused."""
-        if self._running is None and not self._is_leaving:
+        if self._running is None and not self._is_leaving and not self._waits_for_room():
             with self._database.transaction() as connection:
                 is_paused = jobs.is_paused(connection)
                 claim = None if is_paused else jobs.claim(connection, now=time.time())
@@ -186,6 +194,23 @@ class Dispatcher:
         run = messages.Run(claim.generation_id, claim.attempt, generation.request, generation.created_at)
         self._watched = Watched.begin(run, similar=similar)
         (self._worker or self._start_worker()).send(run)
+
+    def _waits_for_room(self) -> bool:
+        """Return whether the disk has no room for the first queued job."""
+        with self._database.reading() as connection:
+            first = None if jobs.is_paused(connection) else jobs.next_queued(connection)
+        return self._room.lacks(first, 0 if first is None else self._needed_bytes(first))
+
+    def _needed_bytes(self, job_id: str) -> int:
+        """Return about how much room the files of a job take; 0 where its engine is not there any more."""
+        with self._database.reading() as connection:
+            request = generations.get(connection, job_id).request
+        engines, models_dir = self._extra_engines, self._settings.models_dir
+        try:
+            spec = registry.spec(request.engine, extra_engines=engines, models_dir=models_dir)
+            return needed_bytes(request, spec)
+        except RequestError:
+            return 0
 
     def _hear(self, worker: LocalWorker, message: messages.FromWorker | None) -> None:
         """Take what `worker` says; None is its end."""
@@ -206,8 +231,13 @@ class Dispatcher:
             self._end(message)
 
     def _end(self, message: outcomes.Ended) -> None:
-        """Record how the running job ended."""
-        outcomes.record(self._database, message)
+        """Record how the running job ended; one that found the disk full waits for room instead."""
+        assert self._running is not None
+        is_full = isinstance(message, messages.Failed) and message.error_kind == DiskFullError.__name__
+        if is_full and self._room.ran_out(message.job_id, self._needed_bytes(message.job_id)):
+            outcomes.put_back(self._database, self._running)
+        else:
+            outcomes.record(self._database, message)
         if isinstance(message, messages.Failed) and message.error_kind in SPOILED_BY and self._worker:
             self._worker.kill()
             self._worker = None
@@ -217,7 +247,8 @@ class Dispatcher:
         """Queue the job of a worker that died again, or park it where it died too often."""
         self._worker, self._is_leaving, self._end_by = None, False, None
         if self._running is not None:
-            outcomes.record_crash(self._database, self._running, reason=worker.exit_reason())
+            if not receipts.adopt(self._settings, self._database, self._running):
+                outcomes.record_crash(self._database, self._running, reason=worker.exit_reason())
             self._let_go()
 
     def _give_up(self) -> None:

@@ -37,6 +37,13 @@ def record_crash(database: Database, claim: jobs.Claim, *, reason: str) -> None:
         jobs.record_crash(connection, claim, max_crashes=MAX_CRASHES, now=time.time(), error=error)
 
 
+def put_back(database: Database, claim: jobs.Claim) -> None:
+    """Queue a running attempt again, before all others; its crashes are not counted."""
+    with database.transaction() as connection:
+        if jobs.is_running(connection, claim):
+            jobs.requeue_running(connection)
+
+
 def status_of(database: Database, claim: jobs.Claim) -> str:
     """Return the status of the job of `claim`."""
     with database.reading() as connection:

@@ -10,10 +10,11 @@ import numpy as np
 
 import backend
 from backend.jobs.messages import ProgressReport
+from backend.jobs.room import needed_bytes
 from backend.jobs.sound_files import SoundFiles, output, write_sound_files
 from backend.jobs.watch import ClipWatch, RunContext, watched
 from backend.media.audio import SAMPLE_RATE, read_sound, read_written
-from backend.media.disk import CLIP_BYTES_PER_PIXEL, require_space
+from backend.media.disk import require_space
 from backend.media.image import write_poster
 from backend.media.inputs import clip_path, load_image, sound_path
 from backend.media.probe import probe
@@ -22,7 +23,7 @@ from backend.media.video import read_frames, read_resampled, write_video
 from backend.models.engine import Engine
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail
-from backend.pipelines.plan import predicted_pixels, predicted_seconds
+from backend.pipelines.plan import predicted_seconds
 from backend.pipelines.soundtrack import Silent, Soundtrack, make_soundtrack, size_for
 from backend.requests import ClipRequest, DetailRequest, Request, SoundRequest, inference_steps
 from backend.store.generations import Output
@@ -108,8 +109,7 @@ def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
 
 def _require_space(request: Request, engine: Engine, context: RunContext) -> None:
     """Raise ResourceError where the disk has filled since the request was accepted."""
-    needed = CLIP_BYTES_PER_PIXEL * predicted_pixels(request, engine.spec)
-    require_space(context.settings.data_dir, round(needed), what="This clip")
+    require_space(context.settings.data_dir, needed_bytes(request, engine.spec), what="This clip")
 
 
 def _write_files(made: Made, request: Request, context: RunContext) -> tuple[Output, ...]:

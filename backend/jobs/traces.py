@@ -1,4 +1,4 @@
-"""Traces: the files that only an unfinished job needs: its checkpoint and its previews. Torch-free."""
+"""Traces: the files that only an unfinished job needs: checkpoints, previews, a receipt. Torch-free."""
 
 import logging
 import shutil
@@ -22,6 +22,11 @@ def recent_path(settings: Settings, job_id: str) -> Path:
     return settings.checkpoints_dir / f"{job_id}.recent.safetensors"
 
 
+def receipt_path(settings: Settings, job_id: str) -> Path:
+    """Return where a worker writes down that it has finished that job."""
+    return settings.checkpoints_dir / f"{job_id}.done.json"
+
+
 def previews_dir(settings: Settings, job_id: str) -> Path:
     """Return the folder of that job's previews."""
     return settings.previews_dir / job_id
@@ -29,8 +34,8 @@ def previews_dir(settings: Settings, job_id: str) -> Path:
 
 def remove(settings: Settings, job_id: str) -> None:
     """Remove the traces of one job."""
-    for path in (checkpoint_path(settings, job_id), recent_path(settings, job_id)):
-        _unlink(path)
+    for place in (checkpoint_path, recent_path, receipt_path):
+        _unlink(place(settings, job_id))
     shutil.rmtree(previews_dir(settings, job_id), ignore_errors=True)
 
 
@@ -55,7 +60,8 @@ def remove_stale(settings: Settings, *, live: Collection[str], stopped: Collecti
     That is: traces of jobs that are not `live`, outputs of those that are `stopped`, for good but not done,
     and half-written files.
     """
-    for trace in [*settings.checkpoints_dir.glob("*.safetensors"), *settings.previews_dir.glob("*")]:
+    kept = [*settings.checkpoints_dir.glob("*.safetensors"), *settings.checkpoints_dir.glob("*.done.json")]
+    for trace in [*kept, *settings.previews_dir.glob("*")]:
         job_id = trace.name.partition(".")[0]
         if job_id not in live:
             remove(settings, job_id)

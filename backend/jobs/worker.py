@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import TextIO
 
 from backend.config import Settings
-from backend.errors import CanceledError, StudioError
-from backend.jobs import messages
+from backend.errors import CanceledError, DiskFullError, StudioError
+from backend.jobs import messages, receipts
 from backend.models import registry
 from backend.models.adding import step_down
 from backend.models.engine import Engine, Speed
@@ -108,10 +108,13 @@ class Worker:
         except Exception as exc:
             _log.exception("job %s, attempt %d", run.job_id, run.attempt)
             told = self._step_down(run.request.engine, exc) or sentence(exc)
-            return messages.Failed(run.job_id, run.attempt, told, type(exc).__name__)
+            kind = DiskFullError if is_disk_full(exc) else type(exc)
+            return messages.Failed(run.job_id, run.attempt, told, kind.__name__)
         finally:
             self._phase = ""
-        return messages.Done(run.job_id, run.attempt, outputs, facts)
+        done = messages.Done(run.job_id, run.attempt, outputs, facts)
+        receipts.write(self._settings, done)
+        return done
 
     def _report(self, report: messages.ProgressReport) -> None:
         self._phase = report.phase
@@ -152,7 +155,7 @@ def sentence(error: Exception) -> str:
     """Return what to tell the creator about `error`."""
     if isinstance(error, StudioError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return "The disk is full; free some space and generate again."
     if is_out_of_memory(error):
         return "Memory ran out; try a shorter clip, a smaller size, or close other programs."
@@ -160,6 +163,12 @@ def sentence(error: Exception) -> str:
         f"Something unexpected went wrong ({type(error).__name__}); "
         "try again, and if it stays, logs/worker.log in the data folder says where."
     )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether `error` says that there is no room on the disk."""
+    is_raw = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return is_raw or isinstance(error, DiskFullError)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -218,7 +218,7 @@ class Library:
         )
 
     def delete_unclaimed(self) -> int:
-        """Delete the files of outputs and inputs that no generation names; return the bytes freed."""
+        """Delete the files that `disk_use` calls unclaimed; return the bytes freed."""
         unclaimed: list[StoredFile] = self.disk_use().unclaimed
         return storage.delete(self._settings, [file.path for file in unclaimed])
 

@@ -29,7 +29,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class DiskUse:
-    """What the data folder holds. unclaimed: files of outputs and inputs that no generation names."""
+    """What the data folder holds. unclaimed: files of outputs, inputs and lost+found that nobody names."""
 
     usages: list[Usage]
     inputs_bytes: int
@@ -99,10 +99,10 @@ def is_inside(settings: Settings, path: Path) -> bool:
 
 
 def unclaimed(settings: Settings, *, output_paths: set[str], input_names: set[str]) -> list[StoredFile]:
-    """Return the settled files of outputs and inputs that are in neither set."""
+    """Return the settled files of outputs, inputs and lost+found that are in neither set."""
     return [
         file
-        for folder in (settings.outputs_dir, settings.inputs_dir)
+        for folder in (settings.outputs_dir, settings.inputs_dir, settings.lost_dir)
         for file in stored_files(folder, settings.data_dir, settled_at=time.time() - _SETTLED_SECONDS)
         if file.path not in output_paths
         and not (folder == settings.inputs_dir and Path(file.path).stem in input_names)

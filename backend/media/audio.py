@@ -30,7 +30,7 @@ _MAX_PEAK_DECIBELS = -1.0  # true peak, as EBU R 128 allows
 def write_sound(path: Path, samples: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> None:
     """Write `samples` as 24-bit WAV, or FLAC where `path` says so; the same samples give the same bytes.
 
-    What lies beyond [-1, 1] is cut. Raises MediaError for what is no sound, ResourceError on a full disk.
+    What lies beyond [-1, 1] is cut. Raises MediaError for what is no sound, DiskFullError on a full disk.
     """
     _check_samples(path, samples)
     kind = "FLAC" if path.suffix.lower() == ".flac" else "WAV"

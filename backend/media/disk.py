@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from backend.errors import ResourceError
+from backend.errors import DiskFullError
 
 CLIP_BYTES_PER_PIXEL = 0.25
 """About the most that `write_video` makes of one pixel of one frame; noise needs more, cartoons far less."""
@@ -15,10 +15,10 @@ def free_bytes(folder: Path) -> int:
 
 
 def require_space(folder: Path, needed_bytes: int, *, what: str) -> None:
-    """Raise ResourceError, which speaks of `what`, unless `needed_bytes` can be written into `folder`."""
+    """Raise DiskFullError, which speaks of `what`, unless `needed_bytes` can be written into `folder`."""
     free = free_bytes(folder)
     if needed_bytes > free:
-        raise ResourceError(
+        raise DiskFullError(
             f"{what} needs about {readable_bytes(needed_bytes)} and the disk has {readable_bytes(free)} "
             "free; free some space, or make it shorter or smaller."
         )

@@ -1,10 +1,11 @@
 """Export: a finished clip as the file that a creator asks for, made by one ffmpeg process and read back."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import backend
 from backend.errors import MediaError, RequestError
 from backend.media.disk import require_space
 from backend.media.export_formats import Plan, write_gif, write_mp4, write_png, write_wav, write_webm
@@ -12,6 +13,8 @@ from backend.media.export_settings import FOREVER, ExportSettings
 from backend.media.files import replacing, sha256_of
 from backend.media.metadata import comment_of, read_metadata
 from backend.media.probe import VideoFacts, probe
+from backend.media.provenance import MARKED_TYPES, mark, source_type
+from backend.media.watch import Watch
 
 MAX_GIF_FRAMES = 1500
 MAX_GIF_RATE = 50
@@ -59,19 +62,46 @@ class Exported:
         }
 
 
-def export(source: Path, target: Path, settings: ExportSettings) -> Exported:
+def export(
+    source: Path,
+    target: Path,
+    settings: ExportSettings,
+    *,
+    on_progress: Callable[[float], None] = lambda _: None,
+    is_canceled: Callable[[], bool] = lambda: False,
+    device_dir: Path | None = None,
+) -> Exported:
     """Write the video at `source` to `target` as `settings` say, and return what was written.
+
+    on_progress: told the share of the frames that is written, from 0 to 1. device_dir: where the certificate
+    lies that marks are signed with; without it there is no mark, nor on clips that Kinora did not make.
 
     `target` appears only once the whole file is on the disk and was read back with the right frames, size,
     rate, sound and metadata. Raises MediaError for a source that cannot be read or made into that,
-    RequestError for settings that do not go with it, ResourceError where the disk has no room.
+    RequestError for settings that do not go with it, ResourceError where the disk has no room, CanceledError.
     """
     plan = _plan(probe(source), source, settings)
+    watch = Watch(lambda frame: on_progress(min(1.0, frame / plan.num_frames)), is_canceled)
+    plan = replace(plan, watch=watch)
     exporter = EXPORTERS[settings.format]
-    require_space(target.parent, _needed_bytes(plan, exporter), what=f"{target.name} as {settings.format}")
+    made = _made(source) if settings.has_provenance and exporter.media_type in MARKED_TYPES else None
+    is_marked = made is not None and device_dir is not None
+    needed = _needed_bytes(plan, exporter) * (2 if is_marked else 1)  # for a moment both files are there
+    require_space(target.parent, needed, what=f"{target.name} as {settings.format}")
     with replacing(target) as partial:
         exporter.write(plan, partial)
+        if made is not None and device_dir is not None:
+            _mark(partial, exporter.media_type, source_type(made), device_dir)
     return Exported(target, settings, sha256_of(target), target.stat().st_size, exporter.media_type)
+
+
+def _mark(path: Path, media_type: str, made_by: str, device_dir: Path) -> None:
+    """Mark the file as made by AI; MediaError unless its frames still read back."""
+    is_moving = not media_type.startswith("audio/")
+    before = probe(path) if is_moving else None
+    mark(path, media_type=media_type, made_by=made_by, device_dir=device_dir, version=backend.__version__)
+    if is_moving and probe(path) != before:
+        raise MediaError("The export was not kept because its AI mark changed it; export it without.")
 
 
 def _plan(facts: VideoFacts, source: Path, settings: ExportSettings) -> Plan:
@@ -104,6 +134,7 @@ def _plan(facts: VideoFacts, source: Path, settings: ExportSettings) -> Plan:
         num_frames=once * loops,
         loops=(FOREVER if settings.loops is None else settings.loops) if is_gif else loops,
         comment=_comment(source, settings),
+        watch=Watch(),
     )
 
 
@@ -123,10 +154,13 @@ def _needed_bytes(plan: Plan, exporter: Exporter) -> int:
 
 def _comment(source: Path, settings: ExportSettings) -> str:
     """Return what the file will say of how it was made: nothing where that is unwanted or unknown."""
-    if not settings.has_metadata:
-        return ""
+    made = _made(source) if settings.has_metadata else None
+    return "" if made is None else comment_of({"kinora": {**made, "export": asdict(settings)}})
+
+
+def _made(source: Path) -> dict[str, Any] | None:
+    """Return what the clip says of how it was made, or None for a clip of another program."""
     try:
-        made = read_metadata(source)
+        return dict(read_metadata(source)["kinora"])
     except MediaError:
-        return ""  # a clip of another program
-    return comment_of({**made, "kinora": {**made["kinora"], "export": asdict(settings)}})
+        return None

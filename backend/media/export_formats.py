@@ -12,12 +12,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from backend.errors import MediaError, ResourceError
+from backend.errors import DiskFullError, MediaError
 from backend.media.export_settings import FOREVER, ExportSettings
 from backend.media.ffmpeg import input_arguments, run
 from backend.media.files import PARTIAL_SUFFIX
 from backend.media.metadata import read_comment, tags_file
 from backend.media.probe import VideoFacts, probe
+from backend.media.watch import Watch
 
 EXPORT_TIMEOUT_SECONDS = 3600
 
@@ -40,7 +41,7 @@ _GIF_TICKS = 100  # a GIF counts in hundredths of a second
 class Plan:
     """What to write. num_frames: of the whole file; loops: how often the clip plays, 0 for ever.
 
-    comment: JSON that says how the clip was made, empty for none.
+    comment: JSON that says how the clip was made, empty for none. watch: of the writing.
     """
 
     source: Path
@@ -52,6 +53,7 @@ class Plan:
     num_frames: int
     loops: int
     comment: str
+    watch: Watch
 
     @property
     def keeps_pictures(self) -> bool:
@@ -205,10 +207,14 @@ def _write_tagged(plan: Plan, target: Path, codec: Sequence[str]) -> None:
 
 
 def _run(plan: Plan, target: Path, arguments: Sequence[str], *output: str) -> None:
-    """Let ffmpeg write `target`; MediaError or ResourceError where it cannot."""
-    finished = run([*arguments, *output, "-y", f"file:{target}"], timeout_seconds=EXPORT_TIMEOUT_SECONDS)
+    """Let ffmpeg write `target`; MediaError or DiskFullError where it cannot."""
+    finished = run(
+        [*arguments, *output, "-y", f"file:{target}"],
+        timeout_seconds=EXPORT_TIMEOUT_SECONDS,
+        watch=plan.watch,
+    )
     if any("No space left on device" in error for error in finished.errors):
-        raise ResourceError("The disk is full, so nothing was exported; free some space and try again.")
+        raise DiskFullError("The disk is full, so nothing was exported; free some space and try again.")
     if finished.returncode:
         reason = finished.errors[0] if finished.errors else f"ffmpeg ended with {finished.returncode}"
         told = re.sub(r"[^\s']*[/\\][^\s']*", "the file", reason)

@@ -13,16 +13,23 @@ MAX_LOOPS = 20
 FOREVER = 0
 
 MOVING = frozenset({"short_side", "frame_rate", "quality", "loops"})
+MARK = frozenset({"has_provenance"})
 CONTROLS: dict[str, frozenset[str]] = {
-    "mp4": MOVING,
+    "mp4": MOVING | MARK,
     "webm": MOVING,
-    "gif": MOVING,
+    "gif": MOVING | MARK,
     "png": frozenset({"short_side", "frame_rate"}),
-    "wav": frozenset({"loops"}),
+    "wav": frozenset({"loops"}) | MARK,
 }
 """Format -> the settings that change it; the others must be left alone."""
 
-_NAMES = {"short_side": "Size", "frame_rate": "Frame rate", "quality": "Quality", "loops": "Loops"}
+_NAMES = {
+    "short_side": "Size",
+    "frame_rate": "Frame rate",
+    "quality": "Quality",
+    "loops": "Loops",
+    "has_provenance": "AI mark",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class ExportSettings:
     format: one of CONTROLS. short_side: in pixels, None for that of the clip. frame_rate: frames per second,
     None for that of the clip; frames are repeated or left out, none is invented. quality: "best" keeps the
     very pictures where nothing else changes. loops: how often the clip plays; a GIF may have 0, for ever,
-    which is what None means for it. has_metadata: whether the file says how it was made.
+    which is what None means for it. has_metadata: whether the file says how it was made. has_provenance:
+    whether it carries a signed mark that says it was made by AI, in formats that can hold one.
     """
 
     format: str = "mp4"
@@ -41,6 +49,7 @@ class ExportSettings:
     quality: str = "best"
     loops: int | None = None
     has_metadata: bool = True
+    has_provenance: bool = True
 
 
 DEFAULTS = ExportSettings()
@@ -60,6 +69,8 @@ def export_settings(given: Mapping[str, Any]) -> ExportSettings:
         raise _refused("format", "Format", settings.format, f"one of {', '.join(CONTROLS)}")
     if settings.quality not in QUALITIES:
         raise _refused("quality", "Quality", settings.quality, f"one of {', '.join(QUALITIES)}")
+    if not isinstance(settings.has_provenance, bool):
+        raise _refused("has_provenance", "AI mark", settings.has_provenance, "true or false")
     if not isinstance(settings.has_metadata, bool):
         raise _refused("has_metadata", "Metadata", settings.has_metadata, "true or false")
     _check_number("short_side", settings.short_side, SHORT_SIDES)

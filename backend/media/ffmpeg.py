@@ -15,9 +15,10 @@ from typing import IO
 import imageio_ffmpeg
 import numpy as np
 
-from backend.errors import MediaError
+from backend.errors import CanceledError, MediaError
 from backend.media.child import child_limits
 from backend.media.files import readable_size
+from backend.media.watch import ARGUMENTS, Stop, Watch
 
 VIDEO_FORMATS = "MP4, MOV, WebM, MKV, AVI or GIF"
 VIDEO_CONTAINERS = "mov,matroska,avi,gif"
@@ -71,14 +72,16 @@ def run(
     timeout_seconds: float,
     send: np.ndarray | None = None,
     receive: np.ndarray | None = None,
+    watch: Watch | None = None,
 ) -> Finished:
     """Run ffmpeg with `arguments` and return how it ended.
 
     send: contiguous array whose bytes go to its standard input. receive: contiguous uint8 array that its
-    standard output fills from the start. Raises MediaError if ffmpeg is missing or takes over
-    `timeout_seconds`.
+    standard output fills from the start. watch: told how far it is, and asked whether to stop, where nothing
+    is received. Raises MediaError if ffmpeg is missing or takes over `timeout_seconds`, CanceledError.
     """
-    command = [_find_ffmpeg(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", *arguments]
+    command = [_find_ffmpeg(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info"]
+    command += [*(ARGUMENTS if watch else ()), *arguments]
     with tempfile.TemporaryFile() as log, _start(command, log, timeout_seconds, send is not None) as process:
         expired = threading.Event()
 
@@ -89,6 +92,8 @@ def run(
         timer = threading.Timer(timeout_seconds, expire)
         timer.start()
         try:
+            if watch is not None:
+                _follow(process, watch)
             num_bytes, is_complete = _exchange(process, send, receive)
             process.wait()
         finally:
@@ -147,6 +152,15 @@ def _start(
         )
     except OSError as exc:
         raise MediaError(_cannot_start(exc.strerror)) from exc
+
+
+def _follow(process: "subprocess.Popen[bytes]", watch: Watch) -> None:
+    """Tell `watch` how far the process is until it ends; CanceledError where it was to stop."""
+    assert process.stdout is not None
+    with Stop(watch, process.kill) as stop:
+        watch.follow(process.stdout)
+    if stop.was_canceled:
+        raise CanceledError("This was canceled.")
 
 
 def _exchange(

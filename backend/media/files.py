@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from backend.errors import MediaError, ResourceError, StudioError
+from backend.errors import DiskFullError, MediaError, StudioError
 
 PARTIAL_SUFFIX = ".partial"
 MAX_NAME_BYTES = 150
@@ -43,7 +43,7 @@ def readable_size(path: Path, *, wanted: str) -> int:
 def copy_file(source: Path, target: Path) -> None:
     """Copy `source` to `target` so that `target` is never half written.
 
-    Raises MediaError if either cannot be used or the copy does not read back, ResourceError if the disk is
+    Raises MediaError if either cannot be used or the copy does not read back, DiskFullError if the disk is
     full.
     """
     readable_size(source, wanted="another file")
@@ -59,7 +59,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     If the block raises, nothing is left under either name (an older file at `path` stays). The temporary name
     is `.<name>.<random>.partial`, so that leftovers of a killed process can be recognised. `durable` waits
-    until the disk holds file and folder. Raises MediaError if the folder cannot be written, ResourceError if
+    until the disk holds file and folder. Raises MediaError if the folder cannot be written, DiskFullError if
     it is full.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
@@ -103,7 +103,7 @@ def unused_path(folder: Path, stem: str, suffix: str) -> Path:
 def write_error(path: Path, cause: OSError) -> StudioError:
     """Return the error to raise when writing `path` failed because of `cause`."""
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResourceError(
+        return DiskFullError(
             f"The disk is full, so {path.name} was not written; free some space and try again."
         )
     return MediaError(f"{path.name} cannot be written: {cause.strerror or cause}; choose another folder.")

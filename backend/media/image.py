@@ -93,6 +93,20 @@ def read_image(path: Path, *, content: IO[bytes] | None = None) -> np.ndarray:
         raise MediaError(f"{path.name} is damaged or incomplete; save it again as PNG or JPEG.") from exc
 
 
+def image_notes(name: str, content: IO[bytes]) -> tuple[str, ...]:
+    """Return one sentence for each thing that `read_image` leaves out of the picture in `content`.
+
+    name: to speak of. Its bytes must be those of a picture that `read_image` reads.
+    """
+    notes = []
+    with Image.open(content, formats=IMAGE_FORMATS) as image:
+        if getattr(image, "is_animated", False):
+            notes.append(f"{name} holds more than one picture; its first one is used.")
+        if image.has_transparency_data:
+            notes.append(f"{name} has transparent parts; they are laid on black.")
+    return tuple(notes)
+
+
 def _as_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 

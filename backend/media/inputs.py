@@ -3,6 +3,7 @@
 import hashlib
 import io
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,32 @@ from PIL import Image, ImageOps
 from backend.errors import MediaError
 from backend.media.audio import read_sound, write_sound
 from backend.media.files import copy_file, replacing, sha256_of
-from backend.media.foreign import read_foreign_image
+from backend.media.foreign import read_picture
 from backend.media.image import read_image
 from backend.media.probe import probe
 
 
+@dataclass(frozen=True)
+class StoredPicture:
+    """A kept picture. name: the sha256 of its PNG; notes: what was left out of it, as sentences."""
+
+    name: str
+    notes: tuple[str, ...]
+
+
 def store_image(source: Path, *, folder: Path) -> str:
-    """Return the name of the picture at `source` in `folder`: the sha256 of the PNG that is kept there.
+    """Return the name of `store_picture`."""
+    return store_picture(source, folder=folder).name
+
+
+def store_picture(source: Path, *, folder: Path) -> StoredPicture:
+    """Return what the picture at `source` is in `folder`, where it is kept as a PNG.
 
     Only pixels are kept, no metadata. Raises MediaError for what `read_foreign_image` refuses, ResourceError
     where the disk is full.
     """
-    buffer = io.BytesIO()
-    Image.fromarray(read_foreign_image(source)).save(buffer, "PNG")
+    buffer, picture = io.BytesIO(), read_picture(source)
+    Image.fromarray(picture.pixels).save(buffer, "PNG")
     content = buffer.getvalue()
     name = hashlib.sha256(content).hexdigest()
     path = image_path(name, folder=folder)
@@ -32,7 +46,7 @@ def store_image(source: Path, *, folder: Path) -> str:
             partial.write_bytes(content)
             if sha256_of(partial) != name:
                 raise MediaError(f"{source.name} was not kept because it did not read back; choose it again.")
-    return name
+    return StoredPicture(name, picture.notes)
 
 
 def store_clip(source: Path, *, folder: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.errors import MediaError, ResourceError
+from backend.errors import DiskFullError, MediaError
 from backend.media.audio import SAMPLE_RATE, fitted, read_sound
 from backend.media.ffmpeg import Finished, input_arguments, run
 from backend.media.files import replacing
@@ -41,7 +41,7 @@ def write_with_sound(
     H.264 is copied, any other picture encoded anew; sound of the clip's own is left out. The samples are cut,
     or continued with silence, to the length of the clip. AAC begins with 1024 samples of its own, which an
     edit list hides. `path` appears only once it was read back: the same picture, exactly as many samples, and
-    `metadata`. Raises MediaError; ResourceError if the disk is full.
+    `metadata`. Raises MediaError; DiskFullError if the disk is full.
     """
     heard = np.ascontiguousarray(fitted(samples, num_samples(probe(clip))), np.float32)
     channels = heard.shape[1]
@@ -112,7 +112,7 @@ def picture_hash(path: Path) -> str:
 
 def _check(path: Path, finished: Finished) -> None:
     if any("No space left on device" in error for error in finished.errors):
-        raise ResourceError(
+        raise DiskFullError(
             f"The disk is full, so {path.name} was not written; free some space and try again."
         )
     if finished.returncode:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.errors import MediaError, ResourceError
+from backend.errors import DiskFullError, MediaError
 from backend.media.ffmpeg import input_arguments, run
 from backend.media.files import replacing
 from backend.media.metadata import comment_of, read_comment, tags_file
@@ -42,7 +42,7 @@ def write_video(
     frames: (T, H, W, 3) uint8 RGB, H and W even. metadata: JSON object {"kinora": ...} for `read_metadata`.
     title: shown by players. crf: 0 (lossless) to 51; preset: x264's. The same arguments give the same bytes.
     `path` appears only once the whole file is on the disk and was read back with the right frame count, size,
-    rate and metadata. Raises MediaError; ResourceError if the disk is full.
+    rate and metadata. Raises MediaError; DiskFullError if the disk is full.
     """
     _check_frames(path, frames, frame_rate)
     comment = comment_of(metadata)
@@ -161,7 +161,7 @@ def _encode(path: Path, partial: Path, frames: np.ndarray, arguments: list[str])
         send=np.ascontiguousarray(frames),
     )
     if any("No space left on device" in error for error in finished.errors):
-        raise ResourceError(
+        raise DiskFullError(
             f"The disk is full, so {path.name} was not written; free some space and try again."
         )
     if finished.returncode:

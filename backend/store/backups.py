@@ -43,8 +43,13 @@ def backups_dir(path: Path) -> Path:
 
 def newest(path: Path) -> Path | None:
     """Return the newest copy of the database at `path`, or None."""
-    copies = list(backups_dir(path).glob("studio-*.db"))
-    return max(copies, key=lambda copy: copy.stat().st_mtime, default=None)
+    return next(iter(newest_first(path)), None)
+
+
+def newest_first(path: Path) -> list[Path]:
+    """Return all copies of the database at `path`."""
+    copies = backups_dir(path).glob("studio-*.db")
+    return sorted(copies, key=lambda copy: copy.stat().st_mtime, reverse=True)
 
 
 def back_up_daily(database: "Database") -> bool:
@@ -77,26 +82,40 @@ def restore(path: Path, copy: Path) -> Path | None:
     Nothing is lost: the one before is only renamed. Raises StoreError where a studio runs on it, or the copy
     is damaged.
     """
-    _require_whole(copy)
+    require_whole(copy)
+    replaced = set_aside(path, f"{path.stem}-replaced")
+    put_in_place(path, copy)
+    return replaced
+
+
+def set_aside(path: Path, stem: str) -> Path | None:
+    """Rename the database at `path`, with its log, to `stem` and the time; return where it lies now.
+
+    None where there is none. Raises StoreError where a process has it open.
+    """
     _require_unused(path)
-    replaced = None
-    if path.exists():
-        replaced = path.with_name(f"{path.stem}-replaced-{time.strftime('%Y%m%d-%H%M%S')}.db")
-        path.replace(replaced)
-    for suffix in ("-wal", "-shm"):
+    moment, number = time.strftime("%Y%m%d-%H%M%S"), 1
+    target = path.with_name(f"{stem}-{moment}.db")
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{stem}-{moment}-{number}.db")
+    was_there = path.exists()
+    for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).replace(
-                path.with_name((replaced.name if replaced else "lost") + suffix)
-            )
+            path.with_name(path.name + suffix).replace(target.with_name(target.name + suffix))
+    return target if was_there else None
+
+
+def put_in_place(path: Path, copy: Path) -> None:
+    """Write the database in `copy` to `path`, where there is none."""
     connection = sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)
     try:
         back_up(connection, path)
     finally:
         connection.close()
-    return replaced
 
 
-def _require_whole(copy: Path) -> None:
+def require_whole(copy: Path) -> None:
     """Raise StoreError unless `copy` is a database without damage."""
     try:
         connection = sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from backend.errors import StoreError
+from backend.errors import DamagedError, StoreError
 from backend.store.backups import back_up, backups_dir, rotate
+from backend.store.ballast import Ballast
 from backend.store.migrations import MIGRATIONS, Migration, migrate, schema_version
 
 _LOCK_TIMEOUT_SECONDS = 1.0
@@ -26,14 +27,16 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._lock = threading.RLock()
+        self._ballast = Ballast(path)
+        self._ballast.lay_down()
         self.path = path
 
     @classmethod
     def open(cls, path: Path, *, migrations: tuple[Migration, ...] = MIGRATIONS) -> "Database":
         """Return the checked and migrated database at `path`, created with its folder where it is missing.
 
-        Raises StoreError where another process owns it (naming its pid), the file is damaged, the folder
-        cannot be written, or a newer Kinora wrote it.
+        Raises DamagedError where the file is damaged, and StoreError where another process owns it (naming
+        its pid), the folder cannot be written, or a newer Kinora wrote it.
         """
         connection = _connect(path)
         try:
@@ -53,8 +56,10 @@ class Database:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
+                self._ballast.lay_down()
             except sqlite3.Error as exc:
                 self._roll_back()
+                self._ballast.release_for(exc)
                 raise StoreError(f"The database could not be written: {exc}; free disk space helps.") from exc
             except BaseException:
                 self._roll_back()
@@ -118,7 +123,7 @@ def _refusal(error: sqlite3.Error, path: Path) -> StoreError:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise StoreError where SQLite finds damage in the file."""
+    """Raise DamagedError where SQLite finds damage in the file."""
     try:
         finding = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.Error as exc:
@@ -127,8 +132,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise _damaged(path, finding.splitlines()[-1])
 
 
-def _damaged(path: Path, finding: str) -> StoreError:
-    return StoreError(
+def _damaged(path: Path, finding: str) -> DamagedError:
+    return DamagedError(
         f"The database {path} is damaged ({finding}); move it away and put the newest copy from "
         f"{backups_dir(path)} in its place."
     )

@@ -6,6 +6,7 @@ import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ID_LENGTH = 26
+ID_PATTERN = f"[0-7][{_ALPHABET}]{{{ID_LENGTH - 1}}}"
 
 
 class IdSource:
@@ -31,6 +32,11 @@ def least_id(at: float) -> str:
 def random_id(at: float) -> str:
     """Return an id as it could have been made at `at` (UTC epoch seconds)."""
     return _text(max(int(at * 1000), 0) << 80 | secrets.randbits(80))
+
+
+def made_at(id: str) -> float:
+    """Return when `id` was made, in UTC epoch seconds."""
+    return (_number(id) >> 80) / 1000
 
 
 def _text(number: int) -> str:

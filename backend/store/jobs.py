@@ -96,6 +96,12 @@ def record_crash(
     return str(rows[0]["status"]) if rows else None
 
 
+def running(connection: sqlite3.Connection) -> list[Claim]:
+    """Return the attempts that are running."""
+    rows = connection.execute(f"SELECT generation_id, attempt FROM jobs WHERE {_LIVE} AND status = 'running'")
+    return [Claim(**row) for row in rows.fetchall()]
+
+
 def requeue_running(connection: sqlite3.Connection) -> int:
     """Queue again, before all others, whatever was running; return how many jobs that were."""
     cursor = connection.execute(
@@ -184,6 +190,17 @@ def queued_ids(connection: sqlite3.Connection) -> list[str]:
         f"SELECT generation_id FROM jobs WHERE {_LIVE} AND status = 'queued' ORDER BY position, generation_id"
     )
     return [str(row[0]) for row in rows.fetchall()]
+
+
+def next_queued(connection: sqlite3.Connection) -> str | None:
+    """Return the queued job whose turn is next, or None."""
+    row = connection.execute(
+        f"""
+        SELECT generation_id FROM jobs WHERE {_LIVE} AND status = 'queued'
+        ORDER BY position, generation_id LIMIT 1
+        """
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def count_queued(connection: sqlite3.Connection) -> int:

@@ -157,8 +157,39 @@ def keep_library(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+def record_exports(database: sqlite_utils.Database) -> None:
+    """What was exported from which generations."""
+    database.execute(
+        """
+        CREATE TABLE exports (
+            id TEXT PRIMARY KEY,
+            sources TEXT NOT NULL CHECK (json_valid(sources)),
+            settings TEXT NOT NULL CHECK (json_valid(settings)),
+            created_at REAL NOT NULL,
+            status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'done', 'failed', 'canceled')),
+            path TEXT NOT NULL DEFAULT '',
+            media_type TEXT NOT NULL DEFAULT '',
+            sha256 TEXT NOT NULL DEFAULT '',
+            size_bytes INTEGER NOT NULL DEFAULT 0,
+            finished_at REAL,
+            error TEXT
+        ) STRICT
+        """
+    )
+    database.execute("CREATE INDEX exports_live ON exports (id) WHERE status IN ('queued', 'running')")
+    database.execute(
+        """
+        CREATE TABLE export_sources (
+            generation_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+            export_id TEXT NOT NULL REFERENCES exports (id) ON DELETE CASCADE,
+            PRIMARY KEY (generation_id, export_id)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
 Migration = Callable[[sqlite_utils.Database], None]
-MIGRATIONS: tuple[Migration, ...] = (create_tables, add_queue_controls, keep_library)
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_queue_controls, keep_library, record_exports)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

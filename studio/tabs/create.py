@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from backend.api import Api
+from backend.api import Api, Generation
 from backend.errors import RequestError, StudioError
 from backend.requests import ClipRequest, DetailRequest, Request, parse_request
 from studio.endpoints import sentence
@@ -55,6 +55,7 @@ import('/assets/js/takes.js').then(({ mountTakes }) => mountTakes(element, {
   cancel: (id) => trigger('cancel', { id }),
   retry: (id) => trigger('retry', { id }),
   front: (id) => trigger('front', { id }),
+  edit: (id) => trigger('edit', { id }),
   pause: (atOnce) => trigger('pause', { atOnce }),
   resume: () => trigger('resume', {}),
 }));
@@ -79,6 +80,7 @@ def build(api: Api) -> None:
     for panel in (hero, takes):
         _connect_cancel(api, panel, inputs.notice)
     _connect_queue(api, takes, inputs.notice)
+    _connect_edit(api, inputs, takes)
 
 
 def _connect_generate(api: Api, inputs: Inputs) -> None:
@@ -178,7 +180,8 @@ def _connect_pictures(api: Api, inputs: Inputs) -> None:
 
     def store(path: str) -> tuple[Any, str]:
         try:
-            return api.inputs.add_image(Path(path)), ""
+            stored = api.inputs.add_picture(Path(path))
+            return stored.name, " ".join(stored.notes)
         except Exception as exc:
             return "", sentence(exc)
 
@@ -250,6 +253,44 @@ def _connect_queue(api: Api, takes: gr.HTML, notice: gr.HTML) -> None:
     takes.front(front, None, notice, **QUIET).then(None, js=_REFRESH)
     takes.pause(pause, None, notice, **QUIET).then(None, js=_REFRESH)
     takes.resume(resume, None, notice, **QUIET).then(None, js=_REFRESH)
+
+
+def _connect_edit(api: Api, inputs: Inputs, takes: gr.HTML) -> None:
+    """Connect Edit of a waiting clip, and what saves it unless it was changed elsewhere meanwhile."""
+    shown, hidden = gr.update(visible=True), gr.update(visible=False)
+
+    def begin(event: gr.EventData) -> list[Any]:
+        try:
+            generation = api.generation(event.id)
+            request = _editable(api, generation)
+            values = [*_values(inputs, request), request.motion_score is not None]
+            return [*values, "", f"{generation.id} {generation.edits}", shown, shown]
+        except Exception as exc:
+            return [*(gr.skip() for _ in inputs.fields), gr.skip(), sentence(exc), "", hidden, hidden]
+
+    def save(editing: str, is_motion_asked: bool, *values: Any) -> list[Any]:
+        generation_id, _, edits = editing.partition(" ")
+        try:
+            request = _request(api, inputs, values, is_motion_asked)
+            api.edit(generation_id, request, edits=int(edits))
+        except Exception as exc:
+            return [sentence(exc), gr.skip(), gr.skip(), gr.skip()]
+        return ["", "", hidden, hidden]
+
+    fields, state = [*inputs.fields.values()], [inputs.notice, inputs.editing, inputs.save, inputs.leave]
+    takes.edit(begin, None, [*fields, inputs.is_motion_asked, *state], **QUIET)
+    asked = [inputs.editing, inputs.is_motion_asked, *fields]
+    inputs.save.click(save, asked, state, preprocess=False, **QUIET).then(None, js=_REFRESH)
+    inputs.leave.click(lambda: ["", "", hidden, hidden], None, state, **QUIET)
+
+
+def _editable(api: Api, generation: Generation) -> ClipRequest:
+    """Return the request of a waiting clip that these inputs can hold; RequestError for any other."""
+    if generation.status != "queued":
+        raise RequestError("status", "Only a clip that waits can be edited, and this has begun; use Reuse.")
+    if generation.request.engine != page_engine(api).name:
+        raise RequestError("engine", "This clip waits for another model; cancel it and make it anew there.")
+    return _clip_alone(generation.request)
 
 
 def _told(action: Callable[[], Any]) -> str:

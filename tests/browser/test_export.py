@@ -24,7 +24,7 @@ def test_a_clip_is_exported_as_every_control_says(page: Page, tmp_path: Path) ->
     panel.get_by_label("Name").fill("my/film")
     panel.get_by_label("Say in the file how it was made").uncheck()
     with page.expect_download() as download:
-        panel.get_by_role("button", name="Export").click()
+        panel.get_by_role("button", name="Export", exact=True).click()
     assert download.value.suggested_filename == "my film.webm"
     download.value.save_as(tmp_path / "film.webm")
     facts = probe(tmp_path / "film.webm")
@@ -38,6 +38,20 @@ def test_a_clip_is_exported_as_every_control_says(page: Page, tmp_path: Path) ->
     expect(panel.get_by_role("status")).to_contain_text("my film.webm is written")
 
 
+def test_a_long_export_shows_how_far_it_is_and_is_canceled(page: Page) -> None:
+    finish_one(page, "a ball to export slowly")
+    page.get_by_role("button", name="Export", exact=True).first.click()
+    panel = page.locator(".export")
+    panel.get_by_label("Format").select_option("webm")
+    panel.get_by_label("Short side").select_option("1080")
+    panel.get_by_label("Loops").fill("20")
+    panel.get_by_role("button", name="Export", exact=True).click()
+    expect(panel.get_by_role("progressbar")).to_be_visible()
+    panel.get_by_role("button", name="Cancel export").click()
+    expect(panel.get_by_role("status")).to_have_text("The export was canceled; nothing is left of it.")
+    expect(panel.get_by_role("progressbar")).to_be_hidden()
+
+
 def test_what_changes_nothing_is_not_offered_and_what_cannot_be_is_one_sentence(page: Page) -> None:
     finish_one(page, "a ball without sound")
     page.get_by_role("button", name="Export", exact=True).first.click()
@@ -48,7 +62,7 @@ def test_what_changes_nothing_is_not_offered_and_what_cannot_be_is_one_sentence(
     expect(panel.get_by_label("Loops")).to_be_enabled()
     panel.get_by_label("Format").select_option("mp4")
     panel.evaluate("form => { form.noValidate = true; form.elements.loops.value = 99; }")
-    panel.get_by_role("button", name="Export").click()
+    panel.get_by_role("button", name="Export", exact=True).click()
     expect(panel.get_by_role("status")).to_have_text(
         "Loops must be a whole number from 1 to 20; you gave '99'."
     )

@@ -28,6 +28,31 @@ def test_each_waiting_clip_can_be_canceled(page: Page) -> None:
     expect(page.locator(".job .prompt")).to_have_text([f"{SLOW} {number}" for number in (0, 2)])
 
 
+def test_waiting_clip_is_edited(page: Page, studio: Running) -> None:
+    queued(page, 2)
+    page.get_by_role("button", name=f"Edit: {SLOW} 1").click()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value(f"{SLOW} 1")
+    page.get_by_label("Prompt", exact=True).fill("a blue cube")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.locator(".job .prompt")).to_have_text([f"{SLOW} 0", "a blue cube"])
+    expect(page.get_by_role("button", name="Save changes")).to_be_hidden()
+    assert [each.request.prompt for each in studio.api.queue()] == [f"{SLOW} 0", "a blue cube"]
+
+
+def test_second_window_does_not_overwrite_an_edit(page: Page, studio: Running) -> None:
+    queued(page, 2)
+    waiting = studio.api.queue()[1]
+    page.get_by_role("button", name=f"Edit: {SLOW} 1").click()
+    expect(page.get_by_role("button", name="Save changes")).to_be_visible()
+    first = waiting.request.model_copy(update={"prompt": "by the first window"})
+    studio.api.edit(waiting.id, first, edits=waiting.edits)
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.locator("#notice")).to_contain_text("was changed elsewhere meanwhile")
+    assert studio.api.generation(waiting.id).request.prompt == "by the first window"
+    page.get_by_role("button", name="Stop editing").click()
+    expect(page.get_by_role("button", name="Save changes")).to_be_hidden()
+
+
 def test_queue_pauses_now_and_resumes(page: Page, studio: Running) -> None:
     queued(page, 2)
     page.get_by_role("button", name="Pause now").click()

@@ -143,6 +143,31 @@ def test_bomb_is_refused_before_anything_is_unpacked(idle_studio: Api, tmp_path:
         idle_studio.library.import_project(bomb)
 
 
+def claiming(path: Path, *, size_bytes: int) -> Path:
+    """Let the last entry of the zip at `path` claim to be that long, in its list of contents."""
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x01\x02")
+    content[at + 24 : at + 28] = size_bytes.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+def test_what_claims_more_than_two_gigabytes_is_refused(idle_studio: Api, tmp_path: Path) -> None:
+    path = claiming(forge(tmp_path / "large.zip", ("outputs/x", b"x")), size_bytes=3 * 2**30)
+    with pytest.raises(MediaError, match=r"2 files of 3\.0 GB; at most 10,000 files of 2 GB"):
+        idle_studio.library.import_project(path)
+
+
+def test_an_entry_that_claims_to_be_short_is_not_unpacked_further(exported: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lying.zip"
+    forge(path, ("outputs/x.mp4", bytes(2**24)), deflated=True)
+    claiming(path, size_bytes=10)
+    target = tmp_path / "unpacked.mp4"
+    with archive.open_project(path) as file, pytest.raises(MediaError, match=r"damaged|cannot be read"):
+        file.unpack("outputs/x.mp4", target, sha256="0" * 64)
+    assert not list(tmp_path.glob("*unpacked*")) and exported.exists()
+
+
 def test_too_many_entries_are_refused(idle_studio: Api, tmp_path: Path) -> None:
     path = forge(tmp_path / "many.zip", *((f"outputs/{n}", b"") for n in range(archive.MAX_ENTRIES)))
     with pytest.raises(MediaError, match="10,001 files"):

@@ -47,9 +47,9 @@ def test_bytes_are_told_in_the_unit_that_suits_them(num_bytes: float, told: str)
 @pytest.mark.parametrize(
     ("settings", "estimate", "sentence"),
     [
-        ({"format": "png"}, 7.0, "ResourceError out.zip as png needs about 2.1 MB and the disk has "),
-        ({"format": "png"}, 0.0, "ResourceError The disk is full, so "),
-        ({"quality": "high", "loops": 20}, 0.0, "ResourceError The disk is full, so "),
+        ({"format": "png"}, 7.0, "DiskFullError out.zip as png needs about 2.1 MB and the disk has "),
+        ({"format": "png"}, 0.0, "DiskFullError The disk is full, so "),
+        ({"quality": "high", "loops": 20}, 0.0, "DiskFullError The disk is full, so "),
     ],
     ids=["estimated", "filled by frames", "filled by a clip"],
 )

@@ -11,6 +11,8 @@ import pytest
 
 from backend.errors import MediaError
 from backend.media.ffmpeg import Finished, run
+from backend.media.probe import probe
+from tests.media.clips import pattern_clip
 
 ENDLESS = ["-re", "-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the kernel feature exists only on Linux")
@@ -57,6 +59,17 @@ def test_the_first_error_is_the_cause() -> None:
 def test_text_that_only_looks_like_an_error_is_none() -> None:
     log = "[info]     comment : [error] said the prompt\n[mov @ 0x5f] [error] moov atom not found\n"
     assert Finished(1, 0, True, log).errors == ["moov atom not found"]
+
+
+def test_a_broken_program_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = pattern_clip(tmp_path / "clip.mp4")
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(broken))
+    with pytest.raises(MediaError) as refusal:
+        probe(clip)
+    assert str(refusal.value).endswith(".") and "Traceback" not in str(refusal.value)
 
 
 def test_a_missing_program_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

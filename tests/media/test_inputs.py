@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from backend.errors import MediaError
-from backend.media.inputs import image_path, load_image, store_image
+from backend.media.inputs import image_path, load_image, store_image, store_picture
 
 
 def picture(
@@ -54,3 +54,20 @@ def test_what_is_no_picture_is_refused_and_nothing_kept(tmp_path: Path) -> None:
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="The picture 000000000000… is not in the data folder any more"):
         load_image("0" * 64, folder=tmp_path, width=8, height=8)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_of_an_animation_the_first_picture_is_used_and_that_is_said(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"two.{suffix}"
+    red, blue = (Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255)))
+    red.save(path, save_all=True, append_images=[blue], lossless=True)
+    stored = store_picture(path, folder=tmp_path)
+    assert (load_image(stored.name, folder=tmp_path, width=8, height=8) == (255, 0, 0)).all()
+    assert stored.notes == (f"two.{suffix} holds more than one picture; its first one is used.",)
+
+
+def test_transparent_parts_are_said_and_an_ordinary_picture_tells_nothing(tmp_path: Path) -> None:
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "glass.png")
+    told = ("glass.png has transparent parts; they are laid on black.",)
+    assert store_picture(tmp_path / "glass.png", folder=tmp_path).notes == told
+    assert store_picture(picture(tmp_path / "plain.jpg"), folder=tmp_path).notes == ()

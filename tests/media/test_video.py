@@ -147,5 +147,5 @@ def test_a_full_disk_is_named_and_leaves_no_file(tmp_path: Path) -> None:
     ended = subprocess.run(["unshare", "-rm", "sh", "-c", script], cwd=ROOT, capture_output=True, text=True)
     if ended.returncode == 77 or "unshare failed" in ended.stderr:
         pytest.skip("this machine lets no test mount a small disk")
-    assert "ResourceError: The disk is full, so clip.mp4 was not written; free some space" in ended.stderr
+    assert "DiskFullError: The disk is full, so clip.mp4 was not written; free some space" in ended.stderr
     assert ended.stdout.strip() == "0"

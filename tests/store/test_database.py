@@ -14,6 +14,7 @@ from backend.config import Settings
 from backend.errors import StoreError
 from backend.store import jobs, projects
 from backend.store.backups import back_up
+from backend.store.ballast import BALLAST_BYTES
 from backend.store.database import Database
 from backend.store.migrations import MIGRATIONS, add_queue_controls, migrate, schema_version
 from tests.store.rows import PROJECT, add_first_project, add_project, add_queued
@@ -187,6 +188,22 @@ def test_full_disk_loses_nothing_and_passes(database: Database) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         connection.execute("PRAGMA max_page_count = 1000000")
     add_queued(database, "A")
+
+
+def test_a_full_disk_leaves_room_for_what_became_of_the_running_job(database: Database) -> None:
+    ballast = database.path.with_suffix(".ballast")
+    assert ballast.stat().st_size == BALLAST_BYTES
+    with database.reading() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="is full"), database.transaction() as connection:
+        connection.execute("CREATE TABLE more (content BLOB)")
+        connection.execute("INSERT INTO more VALUES (zeroblob(100000))")
+    assert not ballast.exists()
+    with database.reading() as connection:
+        connection.execute("PRAGMA max_page_count = 1000000")
+    add_project(database)
+    assert ballast.exists(), "it is laid down again once there is room"
 
 
 def test_database_that_another_tool_holds_is_named_soon(settings: Settings) -> None:

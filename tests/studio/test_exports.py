@@ -2,6 +2,7 @@
 
 import json
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,12 @@ def client(studio: Running) -> Iterator[httpx.Client]:
 
 
 def ask(client: httpx.Client, clip: Generation, **settings: Any) -> httpx.Response:
-    return client.post(f"/studio/export/{clip.id}", json=settings)
+    """Return the answer to an export, once it has ended where it began."""
+    answer = client.post(f"/studio/export/{clip.id}", json=settings)
+    while answer.json().get("status") in ("queued", "running"):
+        time.sleep(0.05)
+        answer = client.get(f"/studio/exports/{answer.json()['id']}")
+    return answer
 
 
 def test_an_export_is_written_recorded_and_fetched(
@@ -61,8 +67,34 @@ def test_what_cannot_be_exported_is_one_sentence(
     client: httpx.Client, clip: Generation, settings: dict, field: str | None, sentence: str
 ) -> None:
     answer = ask(client, clip, **settings)
-    assert answer.json()["field"] == field
+    assert answer.json().get("field") == field
     assert answer.json()["error"].startswith(sentence)
+
+
+def test_an_export_is_part_of_the_family_of_its_clip(client: httpx.Client, clip: Generation) -> None:
+    made = ask(client, clip, name="part of the family").json()
+    found = client.get(f"/studio/library/{clip.id}").json()["exports"]
+    (node,) = [each for each in found if each["id"] == made["id"]]
+    assert (node["kind"], node["parents"], node["sha256"]) == ("export", [clip.id], made["sha256"])
+    assert client.get(node["address"]).status_code == 200
+
+
+def test_a_running_export_tells_how_far_it_is_and_is_canceled(
+    studio: Running, client: httpx.Client, clip: Generation
+) -> None:
+    slow = {"format": "webm", "short_side": 2160, "loops": 20, "name": "canceled"}
+    begun = client.post(f"/studio/export/{clip.id}", json=slow).json()
+    address = f"/studio/exports/{begun['id']}"
+    while not 0 < client.get(address).json()["progress"] < 1:
+        assert client.get(address).json()["status"] in ("queued", "running")
+        time.sleep(0.05)
+    assert client.post(f"{address}/cancel").json()["status"] == "canceled"
+    canceled_at = time.monotonic()
+    assert ask(client, clip, name="the next one").json()["name"] == "the next one.mp4"
+    assert time.monotonic() - canceled_at < 10
+    assert not [path for path in studio.api.settings.exports_dir.iterdir() if "canceled" in path.name]
+    assert client.post(f"{address}/cancel").json()["status"] == "canceled"
+    assert client.post("/studio/exports/nothing/cancel").status_code == 404
 
 
 def test_a_clip_that_is_not_there_is_not_found(client: httpx.Client) -> None:
