@@ -14,11 +14,12 @@ from typing import Any
 from backend.errors import WeightsError
 
 INDEX_NAME = "model_index.json"
-LIBRARIES = ("diffusers", "transformers")
+LIBRARIES = ("diffusers", "transformers", "ltx2")
+"""Where classes may come from; diffusers writes its folder of a pipeline for those that lie there."""
 WEIGHTS_SUFFIX = ".safetensors"
 _VARIANTS = ("fp16", "bf16", "fp32", "non_ema")
 _PLAIN_SUFFIXES = (".json", ".txt", ".model")
-WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "image_processor")
+WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "image_processor", "processor")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from backend.errors import WeightsError
 from backend.models.installed import Installed, problems
 from backend.models.placement import Placement
 
-EXACT = ("vae", "image_encoder")
+EXACT = ("vae", "image_encoder", "audio_vae", "vocoder")
 """Parts kept in float32, as their authors advise: rounding shows in every pixel."""
 
 

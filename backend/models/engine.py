@@ -117,12 +117,14 @@ class PictureRule:
     accepted, needed: the fields that may, and that must, name one. pinned: those whose picture becomes clean
     latent frames of the clip; the others are shown beside the latents, by `ShowingEngine.show`.
     in_every_pass: the network knows no pass without them, so that only text is guided.
+    is_counted: pictures shown beside the latents add to the tokens that decide a preset's `token_shift`.
     """
 
     accepted: tuple[str, ...] = ("image", "last_image")
     needed: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ("image", "last_image")
     in_every_pass: bool = False
+    is_counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ class EngineSpec:
     pictures: what it does with given pictures.
     defaults: request field -> value to take where a creator leaves it open, if not the request's own.
     sound: how it makes sound for a clip, or None for an engine that cannot.
+    own_sound_rate: samples per second of the sound that it makes together with every clip; 0 for silent ones.
     """
 
     name: str
@@ -179,6 +182,7 @@ class EngineSpec:
     pictures: PictureRule = field(default_factory=PictureRule)
     defaults: dict[str, Any] = field(default_factory=dict)
     sound: SoundSpec | None = None
+    own_sound_rate: int = 0
 
     def num_frames(self, duration_seconds: float) -> int:
         """Return the valid frame count nearest to `duration_seconds`."""
@@ -364,4 +368,13 @@ class ShowingEngine(Engine, Protocol):
 
     def show(self, key_frames: Sequence[KeyFrame], *, num_frames: int) -> object:
         """Return what `Conditioning.shown` takes for a clip of `num_frames` pixel frames."""
+        ...
+
+
+@runtime_checkable
+class SoundingEngine(Engine, Protocol):
+    """An engine that makes sound together with its clips; its spec has an `own_sound_rate`."""
+
+    def decode_sound(self, latents: torch.Tensor) -> np.ndarray:
+        """Return samples (N, channels) float32 at the spec's own rate of `latents` (1, C, F, H, W)."""
         ...

@@ -9,6 +9,7 @@ from backend.errors import WeightsError
 from backend.models.diffusers_folder import DiffusersFolder, read_folder
 from backend.models.engine import EngineSpec
 from backend.models.installed import Installed
+from backend.models.ltx2_video import spec as ltx2_video
 from backend.models.ltx_video import spec as ltx_video
 from backend.models.wan_video import spec as wan_video
 
@@ -48,6 +49,14 @@ FAMILIES = {
             ltx_video.read_facts,
             ltx_video.spec,
             "backend.models.ltx_video.engine:load",
+        ),
+        Family(
+            "ltx2_video",
+            ltx2_video.PIPELINES,
+            ltx2_video.COMPONENTS,
+            ltx2_video.read_facts,
+            ltx2_video.spec,
+            "backend.models.ltx2_video.engine:load",
         ),
     )
 }

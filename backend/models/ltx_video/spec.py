@@ -22,6 +22,7 @@ COMPONENTS = {
 
 FRAME_RATE = 25
 _LONGEST_FRAMES = 257
+_KEY_FRAMES = ("image", "last_image", "given_frames")
 
 
 def read_facts(folder: DiffusersFolder) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def spec(installed: Installed) -> EngineSpec:
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
         capabilities=frozenset({"text_guidance", "given_frames"}),
         detail=DetailSpec(_LONGEST_FRAMES, safe_ranges={}, aligned_pixels=pixels),
-        pictures=PictureRule(("image", "last_image") if takes_key_frames else ("image",), pinned=("image",)),
+        pictures=PictureRule(_KEY_FRAMES if takes_key_frames else ("image",), pinned=("image",)),
         defaults={"guidance_scale": 3.0, "duration_seconds": 161 / FRAME_RATE, "aspect_ratio": "16:9"},
     )
 
