@@ -25,6 +25,7 @@ from backend.media.files import copy_file, safe_name, unused_path
 from backend.media.inputs import store_clip, store_image, store_sound
 from backend.models import registry
 from backend.models.engine import EngineSpec
+from backend.named_files import given_frame
 from backend.requests import Request, parse_request, validate_for, validate_variations
 from backend.session import Studio, open_studio
 
@@ -264,6 +265,8 @@ def _clip_request(options: argparse.Namespace, settings: Settings, extra_engines
         path = getattr(options, flag)
         if path is not None:
             given[flag] = store_image(path, folder=settings.inputs_dir)
+    if options.frame:
+        given["given_frames"] = [given_frame(each, folder=settings.inputs_dir) for each in options.frame]
     return parse_request({**fields, **given})
 
 

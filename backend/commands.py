@@ -1,6 +1,7 @@
 """The commands of `launcher.py` and their options, as data. Needs nothing installed.
 
-An option is written as "NAME", "--flag" or "--option/--alias VALUE"; a NAME may be left out.
+An option is written as "NAME", "--flag" or "--option/--alias VALUE"; a NAME may be left out, and an option
+whose VALUE ends in three dots may be given several times.
 """
 
 import argparse
@@ -34,6 +35,7 @@ GENERATE: Options = (
         "--aspect W:H": "1:1, 4:3, 3:4, 16:9 or 9:16",
         "--image FILE": "picture that the clip starts with",
         "--last-image FILE": "picture that the clip ends with",
+        "--frame N:FILE...": "picture at frame N, counted from 0; once for each picture",
         "--motion M": "how much motion to make",
         "--motion-negative M": "how much motion to move away from",
         "--preset Q": "fast, balanced or quality",
@@ -157,4 +159,6 @@ def add_options(parser: argparse.ArgumentParser, options: Options) -> None:
             parser.add_argument(name, action="store_true", help=explanation)
         else:
             kind = _KINDS.get(name) or _KINDS.get(metavar, str)
-            parser.add_argument(*name.split("/"), type=kind, metavar=metavar, help=explanation)
+            action = "append" if metavar.endswith("...") else "store"
+            metavar = metavar.removesuffix("...")
+            parser.add_argument(*name.split("/"), action=action, type=kind, metavar=metavar, help=explanation)

@@ -59,8 +59,8 @@ class Inputs:
             )
 
     def _require_pictures(self, request: ClipRequest) -> None:
-        for field in ("image", "last_image"):
-            name = getattr(request, field)
+        named = [(field, getattr(request, field)) for field in ("image", "last_image")]
+        for field, name in named + [("given_frames", each.image) for each in request.given_frames]:
             try:
                 if name is not None:
                     self.image_path(name)

@@ -1,0 +1,21 @@
+"""Files on the command line that come with a number: pictures at frames, LoRA files with strengths."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from backend.errors import RequestError
+from backend.media.inputs import store_image
+
+
+def given_frame(text: str, *, folder: Path) -> dict[str, Any]:
+    """Return the given frame that `text`, "N:FILE", names, as a request has it; its picture is stored.
+
+    Raises RequestError where it says no frame, MediaError for what is no picture.
+    """
+    frame, colon, path = text.partition(":")
+    if not colon or not re.fullmatch(r"\d{1,9}", frame):
+        raise RequestError(
+            "given_frames", f"--frame takes N:FILE, such as 48:dawn.png; you gave {text[:80]}."
+        )
+    return {"frame": int(frame), "image": store_image(Path(path), folder=folder)}
