@@ -36,6 +36,7 @@ GENERATE: Options = (
         "--image FILE": "picture that the clip starts with",
         "--last-image FILE": "picture that the clip ends with",
         "--frame N:FILE...": "picture at frame N, counted from 0; once for each picture",
+        "--lora FILE:STRENGTH...": "LoRA made for the model, such as style.safetensors:0.8; once for each",
         "--motion M": "how much motion to make",
         "--motion-negative M": "how much motion to move away from",
         "--preset Q": "fast, balanced or quality",

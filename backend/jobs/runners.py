@@ -18,7 +18,8 @@ from backend.media.image import write_poster
 from backend.media.inputs import clip_path, load_image, sound_path
 from backend.media.probe import probe
 from backend.media.video import read_frames, read_resampled, write_video
-from backend.models.engine import Engine, KeyFrame
+from backend.models.engine import Engine, KeyFrame, LoraEngine
+from backend.models.loras import lora_path
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail
 from backend.pipelines.plan import predicted_pixels, predicted_seconds
@@ -40,6 +41,8 @@ def run(request: Request, context: RunContext) -> Results:
     engine = context.load_engine(request.engine)
     load_seconds = round(time.perf_counter() - started, 4)
     _require_space(request, engine, context)
+    if isinstance(engine, LoraEngine):
+        engine.wear(_strengths(request, context.settings.models_dir))
     made, watch = _MAKERS[request.kind](request, engine, context)
     watch.on_phase("exporting")
     started = time.perf_counter()
@@ -104,6 +107,12 @@ def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
         last=loaded(request.last_image) if request.last_image else None,
         between=tuple(KeyFrame(each.frame, loaded(each.image)) for each in request.given_frames),
     )
+
+
+def _strengths(request: Request, models_dir: Path) -> dict[Path, float]:
+    """Return the LoRA files that `request` names, and how strongly each is used."""
+    uses = request.loras if isinstance(request, ClipRequest) else ()
+    return {lora_path(models_dir, use.lora): use.strength for use in uses}
 
 
 def _require_space(request: Request, engine: Engine, context: RunContext) -> None:

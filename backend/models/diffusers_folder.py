@@ -65,7 +65,7 @@ class DiffusersFolder:
         for name in counts:
             for path in (self.folder / name).glob(f"*{WEIGHTS_SUFFIX}"):
                 if is_needed(f"{name}/{path.name}", {name}):
-                    counts[name] += _parameters(path)
+                    counts[name] += sum(math.prod(shape) for shape in tensor_shapes(path).values())
         return counts
 
     def _files_of(self, component: str) -> list[str]:
@@ -114,16 +114,19 @@ def is_needed(path: str, components: set[str]) -> bool:
     return component in components and "/" not in name and is_of_a_kind
 
 
-def _parameters(path: Path) -> int:
-    """Return the number of parameters in a safetensors file: its header is a length and then JSON."""
+def tensor_shapes(path: Path) -> dict[str, list[int]]:
+    """Return the shape of every tensor in a safetensors file: its header is a length and then JSON.
+
+    Raises WeightsError where it is none.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > path.stat().st_size:
                 raise ValueError("no header")
             header = json.loads(file.read(length))
-        return sum(math.prod(row["shape"]) for name, row in header.items() if name != "__metadata__")
-    except (OSError, ValueError, LookupError, TypeError) as exc:
+        return {name: list(row["shape"]) for name, row in header.items() if name != "__metadata__"}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
         raise WeightsError(f"{path.parent.name}/{path.name} is no safetensors file; get it again.") from exc
 
 

@@ -7,8 +7,9 @@ without loading a network.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -377,4 +378,13 @@ class SoundingEngine(Engine, Protocol):
 
     def decode_sound(self, latents: torch.Tensor) -> np.ndarray:
         """Return samples (N, channels) float32 at the spec's own rate of `latents` (1, C, F, H, W)."""
+        ...
+
+
+@runtime_checkable
+class LoraEngine(Engine, Protocol):
+    """An engine that takes LoRA files; its spec has the capability "loras"."""
+
+    def wear(self, strengths: Mapping[Path, float]) -> None:
+        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
         ...

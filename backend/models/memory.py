@@ -1,5 +1,6 @@
 """Putting a model's parts on the device by a named plan (`memory_plans`), with diffusers' own offloading."""
 
+import functools
 from typing import Any
 
 import psutil
@@ -30,7 +31,11 @@ def settle(parts: Any, placement: Placement, installed: Installed) -> str:
                     storage_dtype=torch.float8_e4m3fn, compute_dtype=placement.dtype
                 )
     if plan == "models":
-        parts.enable_model_cpu_offload(device=placement.device)
+        # Kept with its device, since diffusers calls it again, without one, when a LoRA is put on.
+        parts.enable_model_cpu_offload = functools.partial(
+            parts.enable_model_cpu_offload, device=placement.device
+        )
+        parts.enable_model_cpu_offload()
     else:
         parts.enable_group_offload(placement.device, offload_type="block_level", num_blocks_per_group=1)
     parts.vae.enable_slicing()

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from backend.api import Api
 from backend.cli import main
@@ -13,12 +15,13 @@ from backend.config import Settings
 from backend.errors import RequestError
 from backend.library.storage import named_inputs
 from backend.media.audio import read_sound
+from backend.media.files import sha256_of
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
 from backend.media.sound_export import num_samples
 from backend.models.adding import install_folder
 from backend.models.installed import read
-from backend.request_parts import GivenFrame
+from backend.request_parts import GivenFrame, LoraUse
 from backend.requests import ClipRequest, parse_request
 from tests.models.tiny_open import (
     WAN_FIRST_LAST,
@@ -137,3 +140,21 @@ def test_the_command_line_takes_what_the_engine_has_for_what_is_left_open(tmp_pa
     request = parse_request(read_metadata(out)["kinora"]["request"])
     assert isinstance(request, ClipRequest)
     assert (request.engine, request.guidance_scale, request.aspect_ratio) == ("tiny-wan", 5.0, "16:9")
+
+
+def test_the_command_line_puts_a_lora_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models_dir = Settings(data_dir=tmp_path, weights_dir=tmp_path).models_dir
+    for name, write in (("wan", write_wan), ("ltx", write_ltx)):
+        install_folder(write(tmp_path / name), name=name, models_dir=models_dir, short_side=SIDE)
+    names = [f"transformer.blocks.0.attn1.to_q.lora_{factor}.weight" for factor in "AB"]
+    lora = tmp_path / "style.safetensors"
+    save_file({names[0]: torch.ones(2, 24), names[1]: torch.ones(24, 2)}, lora)
+    words = ["a red ball", "--seconds", "0.6", "--steps", "2", "--seed", "1", "--lora", f"{lora}:0.8"]
+    words = ["generate", *words, "--device", "cpu", "--data", str(tmp_path)]
+    assert main([*words, "--engine", "wan", "--out", str(tmp_path / "out.mp4")]) == 0
+    request = parse_request(read_metadata(tmp_path / "out.mp4")["kinora"]["request"])
+    assert isinstance(request, ClipRequest)
+    assert request.loras == (LoraUse(lora=sha256_of(lora), strength=0.8),)
+    capsys.readouterr()
+    assert main([*words, "--engine", "ltx"]) == 2
+    assert "The LoRA style was made for another model" in capsys.readouterr().err

@@ -7,8 +7,9 @@ the first latent frame, at noise level 0; pictures at other frames are tokens be
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from backend.errors import RequestError
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
+from backend.models.lora_weights import LoraRack
 from backend.models.ltx2_video.clip_latents import ClipLatents
 from backend.models.ltx2_video.spec import spec
 from backend.models.memory import settle
@@ -80,6 +82,7 @@ class Ltx2Engine:
             / parts.audio_vae_temporal_compression_ratio,
             sound_width=int(parts.transformer.config.audio_in_channels),
         )
+        self._rack = LoraRack(parts)
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
     def encode_prompt(self, prompt: str) -> PromptEmbeds:
@@ -147,6 +150,10 @@ class Ltx2Engine:
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def wear(self, strengths: Mapping[Path, float]) -> None:
+        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
+        self._rack.wear(strengths)
 
     def soundtrack(self) -> SoundMaker:
         """Raise RequestError: these weights make the sound of their own clips alone."""

@@ -77,7 +77,7 @@ def spec(installed: Installed) -> EngineSpec:
             name: _preset(steps, facts) for name, steps in {"fast": 20, "balanced": 30, "quality": 40}.items()
         },
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
-        capabilities=frozenset({"text_guidance", "given_frames"}),
+        capabilities=frozenset({"text_guidance", "given_frames", "loras"}),
         detail=DetailSpec(_LONGEST_FRAMES, safe_ranges={}, aligned_pixels=pixels),
         pictures=PictureRule(("image", "last_image", "given_frames"), pinned=("image",), is_counted=True),
         defaults={

@@ -7,8 +7,9 @@ positions of their frame.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from backend.errors import RequestError
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
+from backend.models.lora_weights import LoraRack
 from backend.models.ltx_video.spec import spec
 from backend.models.memory import settle
 from backend.models.partial_noise import PartialNoiseRefiner
@@ -69,6 +71,7 @@ class LtxEngine:
         self._parts = parts
         self._placement = placement
         self._vae = parts.vae
+        self._rack = LoraRack(parts)
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
     def encode_prompt(self, prompt: str) -> PromptEmbeds:
@@ -122,6 +125,10 @@ class LtxEngine:
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def wear(self, strengths: Mapping[Path, float]) -> None:
+        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
+        self._rack.wear(strengths)
 
     def soundtrack(self) -> SoundMaker:
         """Raise RequestError: these weights make no sound."""

@@ -73,7 +73,7 @@ def spec(installed: Installed) -> EngineSpec:
             name: _preset(steps, facts) for name, steps in {"fast": 20, "balanced": 30, "quality": 50}.items()
         },
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
-        capabilities=frozenset({"text_guidance", "given_frames"}),
+        capabilities=frozenset({"text_guidance", "given_frames", "loras"}),
         detail=DetailSpec(_LONGEST_FRAMES, safe_ranges={}, aligned_pixels=pixels),
         pictures=PictureRule(_KEY_FRAMES if takes_key_frames else ("image",), pinned=("image",)),
         defaults={"guidance_scale": 3.0, "duration_seconds": 161 / FRAME_RATE, "aspect_ratio": "16:9"},

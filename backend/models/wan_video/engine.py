@@ -6,8 +6,9 @@ Wan 2.2 TI2V-5B tells every token its own noise level (`expand_timesteps`), so t
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from backend.errors import RequestError
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
+from backend.models.lora_weights import LoraRack
 from backend.models.memory import settle
 from backend.models.partial_noise import PartialNoiseRefiner
 from backend.models.placement import Placement, place
@@ -68,6 +70,7 @@ class WanEngine:
         shape = (1, -1, 1, 1, 1)
         self._mean = torch.tensor(parts.vae.config.latents_mean).view(shape)
         self._std = torch.tensor(parts.vae.config.latents_std).view(shape)
+        self._rack = LoraRack(parts)
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
     def encode_prompt(self, prompt: str) -> Tensor:
@@ -121,6 +124,10 @@ class WanEngine:
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def wear(self, strengths: Mapping[Path, float]) -> None:
+        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
+        self._rack.wear(strengths)
 
     def soundtrack(self) -> SoundMaker:
         """Raise RequestError: these weights make no sound."""
