@@ -79,7 +79,8 @@ MODELS: Options = {
     "--name NAME": "what to call an added model",
     "--revision COMMIT": "the commit to download, 40 hexadecimal digits; default: the newest",
     "--short-side N": "pixels of the short side of its clips; default: what it was trained for",
-    "--memory PLAN": "auto, whole, models, blocks or blocks-fp8: how its weights share the memory",
+    "--memory PLAN": "how its weights share the memory: auto, whole, models, models-int8, blocks, blocks-fp8",
+    "--block-cache T": "skip blocks where a step changes less than T, such as 0.1, which is faster; 0 is off",
     "--yes": "do not ask before downloading or removing",
 }
 SOUND: Options = (
@@ -146,6 +147,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     "CLIP": Path,
     "--port": int,
     "--short-side": int,
+    "--block-cache": float,
 }
 
 

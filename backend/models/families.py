@@ -20,7 +20,8 @@ class Family:
 
     read_facts: what a folder can do, as JSON; raises WeightsError for a variant that cannot run here.
     components: names of subfolders -> classes of diffusers or transformers that may lie there.
-    spec: of a model with those facts. factory: "package.module:function" taking (Installed, device, plan).
+    spec: of a model with those facts. factory: "package.module:function" taking (Installed, device).
+    has_block_cache: whether `models.block_cache` works for it; diffusers has none for LTX-2.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Family:
     read_facts: Callable[[DiffusersFolder], dict[str, Any]]
     spec: Callable[[Installed], EngineSpec]
     factory: str
+    has_block_cache: bool = True
 
 
 FAMILIES = {
@@ -57,6 +59,7 @@ FAMILIES = {
             ltx2_video.read_facts,
             ltx2_video.spec,
             "backend.models.ltx2_video.engine:load",
+            has_block_cache=False,
         ),
     )
 }

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backend.errors import WeightsError
+import torch
+
+from backend.errors import ResourceError, WeightsError
 from backend.models.installed import sha256_of
 
 _EXPERT = "transformer_2"
+_ROUGH = (torch.float8_e4m3fn,)
 
 
 class LoraRack:
@@ -22,8 +25,13 @@ class LoraRack:
         """Put on the files of `strengths` as strongly as it says, and take all others off.
 
         Without any, the transformers are what they were before the first. Raises WeightsError for a file that
-        is missing, is not what its name says, or cannot be worn.
+        is missing, is not what its name says, or cannot be worn, ResourceError where the weights are in 8-bit
+        floating point, to which peft would round the files as well.
         """
+        if strengths and any(each.dtype in _ROUGH for each in self._parts.transformer.parameters()):
+            raise ResourceError(
+                "LoRA files do not go with the memory plan blocks-fp8; set another, such as models-int8."
+            )
         wanted = {_adapter(path): path for path in strengths}
         unwanted = self._worn - set(wanted)
         if unwanted and not wanted:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from backend.errors import RequestError, WeightsError
+from backend.errors import RequestError, ResourceError, WeightsError
 from backend.models import registry
 from backend.models.adding import install_folder
 from backend.models.engine import Conditioning, LoraEngine, Pass
@@ -128,13 +128,37 @@ def test_a_lora_does_the_same_under_every_plan_with_the_same_numbers(
     load: Callable[..., LoraEngine], models_dir: Path, tmp_path: Path, plan: str
 ) -> None:
     whole, offloaded = load("wan"), load("wan", plan)
-    source = write_lora(
-        tmp_path / "a.safetensors", PARTS["wan"], factors(whole, PARTS["wan"]), prefix="transformer."
-    )
-    path = lora_path(models_dir, store_lora(source, models_dir=models_dir))
-    for engine in (whole, offloaded):
-        engine.wear({path: 1.0})
+    worn_by([whole, offloaded], models_dir, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(velocities(whole), velocities(offloaded), strict=True))
+
+
+def worn_by(engines: list[LoraEngine], models_dir: Path, folder: Path) -> Path:
+    """Return a LoRA that all `engines` have put on."""
+    pair = factors(engines[0], PARTS["wan"])
+    source = write_lora(folder / "a.safetensors", PARTS["wan"], pair, prefix="transformer.")
+    path = lora_path(models_dir, store_lora(source, models_dir=models_dir))
+    for engine in engines:
+        engine.wear({path: 1.0})
+    return path
+
+
+def test_a_lora_goes_onto_weights_in_eight_bit_whole_numbers(
+    load: Callable[..., LoraEngine], models_dir: Path, tmp_path: Path
+) -> None:
+    whole, rounded = load("wan"), load("wan", "models-int8")
+    before = velocities(rounded)
+    worn_by([whole, rounded], models_dir, tmp_path)
+    for one, other in zip(velocities(rounded), velocities(whole), strict=True):
+        assert (one - other).norm() / other.norm() < 0.03  # that of the rounded weights without it
+    rounded.wear({})
+    assert all(torch.equal(a, b) for a, b in zip(velocities(rounded), before, strict=True))
+
+
+def test_a_lora_is_refused_where_it_would_be_rounded(
+    load: Callable[..., LoraEngine], models_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ResourceError, match="do not go with the memory plan blocks-fp8"):
+        worn_by([load("wan", "blocks-fp8")], models_dir, tmp_path)
 
 
 @pytest.fixture

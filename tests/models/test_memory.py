@@ -10,6 +10,7 @@ import torch
 from backend.models.adding import install_folder
 from backend.models.engine import Conditioning, Pass
 from backend.models.installed import Installed, read, write
+from backend.models.int8_linear import Int8Linear
 from backend.models.placement import place
 from backend.models.wan_video.engine import load
 from backend.pipelines.sampling import initial_noise
@@ -47,6 +48,30 @@ def test_eight_bit_storage_stays_close(installed: Installed) -> None:
     # Three bits of mantissa round each weight by at most 1/16; over a few layers that stays of its order.
     errors = [(one - other).norm() / other.norm() for one, other in zip(velocities, expected, strict=True)]
     assert all(0 < error < 0.25 for error in errors)
+
+
+def test_eight_bit_whole_numbers_stay_close_at_half_the_size(installed: Installed) -> None:
+    _, expected, _ = made_with(installed, "whole")
+    device, velocities, _ = made_with(installed, "models-int8")
+    assert device.endswith("models-int8")
+    # A row is rounded by at most 1/254 of its largest weight; over a few layers that stays of its order.
+    errors = [(one - other).norm() / other.norm() for one, other in zip(velocities, expected, strict=True)]
+    assert all(0 < error < 0.03 for error in errors)
+
+
+def test_every_weight_in_a_block_is_stored_in_one_byte(installed: Installed) -> None:
+    engine = load(replace(installed, memory_plan="models-int8"), "cpu")
+    layers = [
+        each for each in engine._parts.transformer.blocks.modules() if isinstance(each, torch.nn.Linear)
+    ]
+    assert layers and {layer.weight.dtype for layer in layers} == {torch.int8}
+
+
+def test_a_row_is_rounded_by_half_a_step_at_most() -> None:
+    layer = torch.nn.Linear(64, 32)
+    exact, rounded = layer(torch.eye(64)), Int8Linear(layer)(torch.eye(64))
+    steps = layer.weight.abs().amax(dim=1) / 127
+    assert ((exact - rounded).abs() <= steps / 2 + 1e-6).all()
 
 
 def test_a_model_that_fits_is_kept_whole(installed: Installed) -> None:

@@ -18,6 +18,7 @@ from diffusers import LTXConditionPipeline, LTXPipeline
 from torch import Tensor
 
 from backend.errors import RequestError
+from backend.models.block_cache import BlockCache
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
@@ -53,6 +54,8 @@ def load(installed: Installed, device: str) -> "LtxEngine":
     parts = open_pipeline(pipeline, installed, placement)
     engine = LtxEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
     engine.device = settle(parts, placement, installed)
+    if installed.block_cache:
+        engine.use_block_cache(installed.block_cache)
     return engine
 
 
@@ -72,6 +75,7 @@ class LtxEngine:
         self._placement = placement
         self._vae = parts.vae
         self._rack = LoraRack(parts)
+        self._block_cache: BlockCache | None = None
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
     def encode_prompt(self, prompt: str) -> PromptEmbeds:
@@ -95,6 +99,8 @@ class LtxEngine:
     ) -> list[Tensor]:
         """Return one velocity (B, C, F, H, W) float32 per pass."""
         assert scale == 1  # it has one patch size
+        if self._block_cache is not None:
+            self._block_cache.begin_step(sigma)
         return [self._forward(latents, sigma, conditioning, each) for each in passes]
 
     @torch.no_grad()
@@ -125,6 +131,12 @@ class LtxEngine:
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def use_block_cache(self, threshold: float) -> None:
+        """Skip blocks from now on where a step changes less than `threshold`, and say so in `device`."""
+        networks = [self._parts.transformer]
+        self._block_cache = BlockCache(networks, threshold=threshold)
+        self.device = f"{self.device}, block cache {threshold:g}"
 
     def wear(self, strengths: Mapping[Path, float]) -> None:
         """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
