@@ -6,31 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import WanTransformer3DModel
 
 from backend.models.adding import install_folder
 from backend.models.engine import Conditioning
 from backend.models.wan_video.engine import WanEngine, load
 from backend.pipelines.clip import sample_latents
 from backend.requests import ClipRequest
-from tests.models.tiny_open import write_wan
+from tests.models.tiny_open import WAN_TEXT, TinyWan, write_wan
 
 STEPS, SIDE, SECONDS, ROUNDS = 4, 128, 0.6, 5
+# A network that is much more work than what surrounds it.
+HEAVY = TinyWan(extra={"num_attention_heads": 8, "attention_head_dim": 48, "ffn_dim": 1536, "num_layers": 4})
 MOST_OVERHEAD = 1.03
 MOST_WEIGHTS = 1.05  # for what is no weight: positions, buffers, the embeddings of prompts
 
 
-def loaded(folder: Path) -> WanEngine:
-    write_wan(folder / "tiny")
+def loaded(folder: Path, kind: TinyWan) -> WanEngine:
+    write_wan(folder / "tiny", kind)
     installed = install_folder(folder / "tiny", name="tiny", models_dir=folder / "models", short_side=SIDE)
     return load(installed, "cpu")
-
-
-def heavy_transformer(like: torch.nn.Module) -> WanTransformer3DModel:
-    """Return a network that is much more work than what surrounds it."""
-    changes = {"num_attention_heads": 8, "attention_head_dim": 48, "ffn_dim": 1536, "num_layers": 4}
-    network = WanTransformer3DModel.from_config({**like.config, **changes})
-    return network.to(next(like.parameters()).dtype).eval()
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -41,9 +35,8 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def test_the_loop_takes_as_long_as_that_of_diffusers(tmp_path: Path) -> None:
-    engine = loaded(tmp_path)
+    engine = loaded(tmp_path, HEAVY)
     parts = engine._parts
-    parts.register_modules(transformer=heavy_transformer(parts.transformer))
     parts.set_progress_bar_config(disable=True)
     fields = {"prompt": "a ball", "engine": "tiny", "seed": 3, "duration_seconds": SECONDS}
     asked = ClipRequest.model_validate({**fields, "num_inference_steps": STEPS, "guidance_scale": 4.0})
@@ -73,7 +66,7 @@ def test_the_loop_takes_as_long_as_that_of_diffusers(tmp_path: Path) -> None:
 
 def test_no_second_copy_of_the_weights_is_held(tmp_path: Path) -> None:
     before = live_storages()
-    engine = loaded(tmp_path)
+    engine = loaded(tmp_path, WAN_TEXT)
     held = {place: size for place, size in live_storages().items() if place not in before}
     modules = [part for part in engine._parts.components.values() if isinstance(part, torch.nn.Module)]
     weights = {
