@@ -43,10 +43,28 @@ class DiffusersFolder:
             if isinstance(value, list) and len(value) == 2 and value[0] is not None
         }
 
-    def paths(self, allowed: Mapping[str, tuple[str, ...]]) -> list[str]:
-        """Return the POSIX paths of all files to read; WeightsError for components not `allowed`."""
+    def has_extra(self, component: str) -> bool:
+        """Return whether a component lies in the folder that its model_index.json does not name."""
+        return component not in self.components() and (self.folder / component / "config.json").is_file()
+
+    def paths(
+        self,
+        allowed: Mapping[str, tuple[str, ...]],
+        extras: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> list[str]:
+        """Return the POSIX paths of all files to read, those of `extras` that are there included.
+
+        Raises WeightsError for components not `allowed`, and for extras of another class than theirs.
+        """
         self.require_allowed(allowed)
-        paths = [path for name in self.components() for path in self._files_of(name)]
+        found = [name for name in extras or {} if self.has_extra(name)]
+        for name in found:
+            class_name = str(self.config(name).get("_class_name"))
+            if class_name not in (extras or {})[name]:
+                raise WeightsError(
+                    f"{self.folder.name} has a part {name} of {class_name[:40]}, which Kinora does not run."
+                )
+        paths = [path for name in [*self.components(), *found] for path in self._files_of(name)]
         return sorted([INDEX_NAME, *paths])
 
     def require_allowed(self, allowed: Mapping[str, tuple[str, ...]]) -> None:

@@ -102,6 +102,7 @@ class DetailSpec:
     to work; outside of it the page warns, and an absent field was not tried. least_similarity: SSIM with its
     draft below which a detailed clip is said to have left it. aligned_pixels: of which the sides of a clip
     must be multiples. degradation_step: how far drafts are noised where a request does not say.
+    has_upsampler: drafts are enlarged as latents, by a network, where they grow enough.
     """
 
     max_frames: int
@@ -109,6 +110,7 @@ class DetailSpec:
     least_similarity: float = 0.9
     aligned_pixels: int = 16
     degradation_step: int = 500
+    has_upsampler: bool = False
 
 
 @dataclass(frozen=True)
@@ -387,4 +389,13 @@ class LoraEngine(Engine, Protocol):
 
     def wear(self, strengths: Mapping[Path, float]) -> None:
         """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
+        ...
+
+
+@runtime_checkable
+class UpsamplingEngine(Engine, Protocol):
+    """An engine that can enlarge latents; whether its network is there, `DetailSpec.has_upsampler` says."""
+
+    def upsample(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return latents (1, C, F, 2 H, 2 W) of `latents` (1, C, F, H, W)."""
         ...

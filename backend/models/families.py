@@ -1,7 +1,7 @@
 """The families of open models: how a diffusers folder is recognised, and what it can make. Torch-free."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ class Family:
     """One row. pipelines: the classes of diffusers whose folders it runs.
 
     read_facts: what a folder can do, as JSON; raises WeightsError for a variant that cannot run here.
-    components: names of subfolders -> classes of diffusers or transformers that may lie there.
+    components: names of subfolders -> classes of diffusers or transformers that may lie there. extras: those
+    that may lie there without being named in model_index.json.
     spec: of a model with those facts. factory: "package.module:function" taking (Installed, device).
     has_block_cache: whether `models.block_cache` works for it; diffusers has none for LTX-2.
     """
@@ -31,6 +32,7 @@ class Family:
     spec: Callable[[Installed], EngineSpec]
     factory: str
     has_block_cache: bool = True
+    extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 FAMILIES = {
@@ -51,6 +53,7 @@ FAMILIES = {
             ltx_video.read_facts,
             ltx_video.spec,
             "backend.models.ltx_video.engine:load",
+            extras=ltx_video.EXTRAS,
         ),
         Family(
             "ltx2_video",
@@ -60,6 +63,7 @@ FAMILIES = {
             ltx2_video.spec,
             "backend.models.ltx2_video.engine:load",
             has_block_cache=False,
+            extras=ltx2_video.EXTRAS,
         ),
     )
 }
@@ -73,7 +77,7 @@ def recognised(folder: Path) -> tuple[Family, dict[str, Any], list[str]]:
     """
     found = read_folder(folder)
     family = family_of(found)
-    paths = found.paths(family.components)
+    paths = found.paths(family.components, family.extras)
     return family, {**family.read_facts(found), "parameters": found.parameters()}, paths
 
 

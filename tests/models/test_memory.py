@@ -11,10 +11,11 @@ from backend.models.adding import install_folder
 from backend.models.engine import Conditioning, Pass
 from backend.models.installed import Installed, read, write
 from backend.models.int8_linear import Int8Linear
+from backend.models.ltx2_video.engine import load as load_ltx2
 from backend.models.placement import place
 from backend.models.wan_video.engine import load
 from backend.pipelines.sampling import initial_noise
-from tests.models.tiny_open import WAN_EXPERTS, write_wan
+from tests.models.tiny_open import WAN_EXPERTS, write_ltx2, write_wan
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,18 @@ def test_offloading_changes_nothing_but_the_place(installed: Installed, plan: st
     assert device == f"{place('cpu')}, {plan}"
     assert all(torch.equal(one, other) for one, other in zip(velocities, expected, strict=True))
     assert np.array_equal(frames, offloaded_frames)
+
+
+@pytest.mark.parametrize("plan", ["models", "blocks"])
+def test_offloading_changes_neither_picture_nor_sound(tmp_path: Path, plan: str) -> None:
+    installed = install_folder(write_ltx2(tmp_path / "tiny"), name="tiny", models_dir=tmp_path / "models")
+    made = []
+    for each in ("whole", plan):
+        engine = load_ltx2(replace(installed, memory_plan=each), "cpu")
+        noise = initial_noise(engine.latent_shape(num_frames=9, height=64, width=64), seed=1)
+        text = Conditioning(engine.encode_prompt("a ball"), engine.encode_prompt(""))
+        made.append((engine.velocities(noise, 0.7, text, [Pass()])[0], engine.decode_sound(noise)))
+    assert torch.equal(made[0][0], made[1][0]) and np.array_equal(made[0][1], made[1][1])
 
 
 def test_eight_bit_storage_stays_close(installed: Installed) -> None:

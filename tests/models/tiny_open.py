@@ -20,7 +20,8 @@ from diffusers import (
     WanPipeline,
     WanTransformer3DModel,
 )
-from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
+from diffusers.pipelines.ltx2 import LTX2LatentUpsamplerModel, LTX2TextConnectors, LTX2Vocoder
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
@@ -133,6 +134,14 @@ def write_ltx2(folder: Path) -> Path:
         "transformer": _shaken(LTX2VideoTransformer3DModel(**_LTX2_TRANSFORMER)),
     }
     LTX2Pipeline(**parts).save_pretrained(folder)
+    return folder
+
+
+def add_upsampler(folder: Path, kind: type[LTXLatentUpsamplerModel] | type[LTX2LatentUpsamplerModel]) -> Path:
+    """Save a tiny latent upsampler of LTX beside the parts of the model in `folder` and return that."""
+    torch.manual_seed(0)
+    network = kind(in_channels=8, mid_channels=32, num_blocks_per_stage=1)
+    network.eval().save_pretrained(folder / "latent_upsampler")
     return folder
 
 

@@ -15,11 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import LTX2ConditionPipeline
+from diffusers.pipelines.ltx2 import LTX2LatentUpsamplerModel
 from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf, resolve_default_image_crf
 from torch import Tensor
 
 from backend.errors import RequestError
-from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
+from backend.models.diffusers_parts import (
+    halved,
+    open_extra,
+    open_pipeline,
+    resized,
+    to_frames,
+    to_pixels,
+    upsampled,
+)
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
 from backend.models.lora_weights import LoraRack
@@ -56,6 +65,8 @@ def load(installed: Installed, device: str) -> "Ltx2Engine":
     parts = open_pipeline(LTX2ConditionPipeline, installed, placement)
     engine = Ltx2Engine(parts, spec(installed), placement, weights_sha256=installed.sha256)
     engine.device = settle(parts, placement, installed)
+    if engine.spec.detail is not None and engine.spec.detail.has_upsampler:
+        engine.upsampler = open_extra(LTX2LatentUpsamplerModel, "latent_upsampler", installed, placement)
     return engine
 
 
@@ -82,6 +93,7 @@ class Ltx2Engine:
             / parts.audio_vae_temporal_compression_ratio,
             sound_width=int(parts.transformer.config.audio_in_channels),
         )
+        self.upsampler: Any = None
         self._rack = LoraRack(parts)
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
@@ -146,6 +158,12 @@ class Ltx2Engine:
         unpacked = parts._unpack_audio_latents(scaled, tokens.shape[1], num_mel_bins=bins)
         mels = vae.decode(unpacked.to(self._placement.device, vae.dtype), return_dict=False)[0]
         return parts.vocoder(mels)[0].float().clamp(-1, 1).T.cpu().numpy()
+
+    @torch.no_grad()
+    def upsample(self, latents: Tensor) -> Tensor:
+        """Return latents of twice the height and width of `latents` (1, C, F + S, H, W)."""
+        picture = upsampled(self._latents.picture(latents), self._parts, self.upsampler)
+        return self._latents.joined(picture, self._latents.silence(picture))
 
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""

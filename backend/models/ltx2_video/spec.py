@@ -9,6 +9,7 @@ from backend.errors import WeightsError
 from backend.models.diffusers_folder import DiffusersFolder
 from backend.models.engine import DetailSpec, EngineSpec, PassCost, PictureRule, Preset, TokenShift
 from backend.models.installed import Installed
+from backend.models.ltx_video.spec import has_upsampler, read_token_shift
 from backend.models.sizes import SIZES_480, fitted
 
 PIPELINES = ("LTX2Pipeline", "LTX2ImageToVideoPipeline", "LTX2ConditionPipeline")
@@ -23,6 +24,7 @@ COMPONENTS = {
     "processor": ("Gemma3Processor",),
     "scheduler": ("FlowMatchEulerDiscreteScheduler",),
 }
+EXTRAS = {"latent_upsampler": ("LTX2LatentUpsamplerModel",)}
 
 FRAME_RATE = 24
 _LONGEST_FRAMES = 481
@@ -38,8 +40,9 @@ def read_facts(folder: DiffusersFolder) -> dict[str, Any]:
         return {
             "frames": int(vae.get("temporal_compression_ratio") or vae["patch_size_t"] * halvings),
             "pixels": int(vae.get("spatial_compression_ratio") or vae["patch_size"] * halvings),
+            "has_upsampler": has_upsampler(folder),
             "shift": float(scheduler.get("shift") or 1.0),
-            "token_shift": _token_shift(scheduler),
+            "token_shift": read_token_shift(scheduler),
             "last_sigma": float(scheduler.get("shift_terminal") or 0.0),
             "sound_rate": int(folder.config("vocoder")["output_sampling_rate"]),
             # Attention takes 4 N² width operations a layer; all else 2 N for each of its parameters.
@@ -51,18 +54,11 @@ def read_facts(folder: DiffusersFolder) -> dict[str, Any]:
         ) from exc
 
 
-def _token_shift(scheduler: dict[str, Any]) -> list[float] | None:
-    """Return least and most tokens and mu, or None where the shift is the same for every clip."""
-    if not scheduler.get("use_dynamic_shifting"):
-        return None
-    names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
-    return [float(scheduler[name]) for name in names]
-
-
 def spec(installed: Installed) -> EngineSpec:
     """Return what the model can make."""
     facts = installed.facts
     frames, pixels = facts["frames"], facts["pixels"]
+    is_upsampled = facts["has_upsampler"]
     return EngineSpec(
         name=installed.name,
         title=installed.title,
@@ -78,7 +74,12 @@ def spec(installed: Installed) -> EngineSpec:
         },
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
         capabilities=frozenset({"text_guidance", "given_frames", "loras"}),
-        detail=DetailSpec(_LONGEST_FRAMES, safe_ranges={}, aligned_pixels=pixels),
+        detail=DetailSpec(
+            _LONGEST_FRAMES,
+            safe_ranges={},
+            aligned_pixels=2 * pixels if is_upsampled else pixels,
+            has_upsampler=is_upsampled,
+        ),
         pictures=PictureRule(("image", "last_image", "given_frames"), pinned=("image",), is_counted=True),
         defaults={
             "guidance_scale": 3.0,

@@ -15,11 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import LTXConditionPipeline, LTXPipeline
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from torch import Tensor
 
 from backend.errors import RequestError
 from backend.models.block_cache import BlockCache
-from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
+from backend.models.diffusers_parts import (
+    halved,
+    open_extra,
+    open_pipeline,
+    resized,
+    to_frames,
+    to_pixels,
+    upsampled,
+)
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
 from backend.models.lora_weights import LoraRack
@@ -54,6 +63,8 @@ def load(installed: Installed, device: str) -> "LtxEngine":
     parts = open_pipeline(pipeline, installed, placement)
     engine = LtxEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
     engine.device = settle(parts, placement, installed)
+    if engine.spec.detail is not None and engine.spec.detail.has_upsampler:
+        engine.upsampler = open_extra(LTXLatentUpsamplerModel, "latent_upsampler", installed, placement)
     if installed.block_cache:
         engine.use_block_cache(installed.block_cache)
     return engine
@@ -74,6 +85,7 @@ class LtxEngine:
         self._parts = parts
         self._placement = placement
         self._vae = parts.vae
+        self.upsampler: Any = None
         self._rack = LoraRack(parts)
         self._block_cache: BlockCache | None = None
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
@@ -127,6 +139,11 @@ class LtxEngine:
         factor = self._parts.vae_spatial_compression_ratio
         height, width = latents.shape[3] * factor // 2, latents.shape[4] * factor // 2
         return resized(self.decode(halved(latents), layer=layer), height=height, width=width)
+
+    @torch.no_grad()
+    def upsample(self, latents: Tensor) -> Tensor:
+        """Return latents of twice the height and width of `latents` (1, C, F, H, W)."""
+        return upsampled(latents, self._parts, self.upsampler)
 
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
