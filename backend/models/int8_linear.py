@@ -13,6 +13,8 @@ _LARGEST = 127
 class Int8Linear(torch.nn.Linear):
     """A linear layer whose weight (outputs, inputs) is int8; `scale` (outputs,) times a row is the row."""
 
+    scale: Tensor
+
     def __init__(self, layer: torch.nn.Linear) -> None:
         torch.nn.Module.__init__(self)
         self.in_features, self.out_features = layer.in_features, layer.out_features

@@ -24,7 +24,7 @@ COMPONENTS = {
     "processor": ("Gemma3Processor",),
     "scheduler": ("FlowMatchEulerDiscreteScheduler",),
 }
-EXTRAS = {"latent_upsampler": ("LTX2LatentUpsamplerModel",)}
+EXTRAS: dict[str, tuple[str, ...]] = {"latent_upsampler": ("LTX2LatentUpsamplerModel",)}
 
 FRAME_RATE = 24
 _LONGEST_FRAMES = 481

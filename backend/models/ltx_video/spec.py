@@ -19,7 +19,7 @@ COMPONENTS = {
     "tokenizer": ("T5TokenizerFast", "T5Tokenizer", "AutoTokenizer", "TokenizersBackend"),
     "scheduler": ("FlowMatchEulerDiscreteScheduler",),
 }
-EXTRAS = {"latent_upsampler": ("LTXLatentUpsamplerModel",)}
+EXTRAS: dict[str, tuple[str, ...]] = {"latent_upsampler": ("LTXLatentUpsamplerModel",)}
 
 FRAME_RATE = 25
 _LONGEST_FRAMES = 257
