@@ -18,7 +18,8 @@ from backend.media.image import write_poster
 from backend.media.inputs import clip_path, load_image, sound_path
 from backend.media.probe import probe
 from backend.media.video import read_frames, read_resampled, write_video
-from backend.models.engine import Engine, KeyFrame, LoraEngine
+from backend.models.abilities import LoraEngine
+from backend.models.engine import Engine, KeyFrame
 from backend.models.loras import lora_path
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail

@@ -7,9 +7,8 @@ without loading a network.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -371,31 +370,4 @@ class ShowingEngine(Engine, Protocol):
 
     def show(self, key_frames: Sequence[KeyFrame], *, num_frames: int) -> object:
         """Return what `Conditioning.shown` takes for a clip of `num_frames` pixel frames."""
-        ...
-
-
-@runtime_checkable
-class SoundingEngine(Engine, Protocol):
-    """An engine that makes sound together with its clips; its spec has an `own_sound_rate`."""
-
-    def decode_sound(self, latents: torch.Tensor) -> np.ndarray:
-        """Return samples (N, channels) float32 at the spec's own rate of `latents` (1, C, F, H, W)."""
-        ...
-
-
-@runtime_checkable
-class LoraEngine(Engine, Protocol):
-    """An engine that takes LoRA files; its spec has the capability "loras"."""
-
-    def wear(self, strengths: Mapping[Path, float]) -> None:
-        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
-        ...
-
-
-@runtime_checkable
-class UpsamplingEngine(Engine, Protocol):
-    """An engine that can enlarge latents; whether its network is there, `DetailSpec.has_upsampler` says."""
-
-    def upsample(self, latents: torch.Tensor) -> torch.Tensor:
-        """Return latents (1, C, F, 2 H, 2 W) of `latents` (1, C, F, H, W)."""
         ...

@@ -13,7 +13,8 @@ from torch import Tensor
 from backend.errors import CanceledError, RequestError, ResourceError
 from backend.media.audio import SAMPLE_RATE, resampled
 from backend.media.motion import measured_motion
-from backend.models.engine import Conditioning, Engine, Given, KeyFrame, ShowingEngine, SoundingEngine
+from backend.models.abilities import SoundingEngine
+from backend.models.engine import Conditioning, Engine, Given, KeyFrame, ShowingEngine
 from backend.pipelines.denoise import OnStep, StepReport, denoise
 from backend.pipelines.plan import Plan, given_frames, plan_for
 from backend.pipelines.sampling import initial_noise

@@ -14,7 +14,8 @@ import numpy as np
 from torch import Tensor
 
 from backend.errors import RequestError
-from backend.models.engine import Conditioning, Engine, UpsamplingEngine
+from backend.models.abilities import UpsamplingEngine
+from backend.models.engine import Conditioning, Engine
 from backend.pipelines.clip import (
     Clip,
     ClipHooks,

@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 
 from backend.errors import RequestError, ResourceError, WeightsError
 from backend.models import registry
+from backend.models.abilities import LoraEngine
 from backend.models.adding import install_folder
-from backend.models.engine import Conditioning, LoraEngine, Pass
+from backend.models.engine import Conditioning, Pass
 from backend.models.installed import read, write
 from backend.models.loras import lora_path, read_loras, require_loras, store_lora
 from backend.pipelines.sampling import initial_noise

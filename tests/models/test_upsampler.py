@@ -13,8 +13,8 @@ from diffusers.pipelines.ltx2 import LTX2LatentUpsamplePipeline, LTX2LatentUpsam
 
 from backend.errors import WeightsError
 from backend.models import registry
+from backend.models.abilities import UpsamplingEngine
 from backend.models.adding import install_folder
-from backend.models.engine import UpsamplingEngine
 from backend.pipelines.detail import Draft, make_detail
 from backend.requests import DetailRequest
 from tests.models.tiny_open import add_upsampler, write_ltx, write_ltx2
