@@ -25,6 +25,7 @@ from backend.media.files import copy_file, safe_name, unused_path
 from backend.media.inputs import store_clip, store_picture, store_sound
 from backend.models import registry
 from backend.models.engine import EngineSpec
+from backend.named_files import given_frame, lora_use
 from backend.requests import Request, parse_request, validate_for, validate_variations
 from backend.session import Studio, open_studio
 
@@ -269,6 +270,10 @@ def _clip_request(options: argparse.Namespace, settings: Settings, extra_engines
             stored = store_picture(path, folder=settings.inputs_dir)
             given[flag] = stored.name
             print(*stored.notes, sep="\n", end="\n" if stored.notes else "", file=sys.stderr)
+    if options.frame:
+        given["given_frames"] = [given_frame(each, folder=settings.inputs_dir) for each in options.frame]
+    if options.lora:
+        given["loras"] = [lora_use(each, models_dir=settings.models_dir) for each in options.lora]
     return parse_request({**fields, **given})
 
 

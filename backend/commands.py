@@ -1,6 +1,7 @@
 """The commands of `launcher.py` and their options, as data. Needs nothing installed.
 
-An option is written as "NAME", "--flag" or "--option/--alias VALUE"; a NAME may be left out.
+An option is written as "NAME", "--flag" or "--option/--alias VALUE"; a NAME may be left out, and an option
+whose VALUE ends in three dots may be given several times.
 """
 
 import argparse
@@ -34,6 +35,8 @@ GENERATE: Options = (
         "--aspect W:H": "1:1, 4:3, 3:4, 16:9 or 9:16",
         "--image FILE": "picture that the clip starts with",
         "--last-image FILE": "picture that the clip ends with",
+        "--frame N:FILE...": "picture at frame N, counted from 0; once for each picture",
+        "--lora FILE:STRENGTH...": "LoRA made for the model, such as style.safetensors:0.8; once for each",
         "--motion M": "how much motion to make",
         "--motion-negative M": "how much motion to move away from",
         "--preset Q": "fast, balanced or quality",
@@ -76,7 +79,8 @@ MODELS: Options = {
     "--name NAME": "what to call an added model",
     "--revision COMMIT": "the commit to download, 40 hexadecimal digits; default: the newest",
     "--short-side N": "pixels of the short side of its clips; default: what it was trained for",
-    "--memory PLAN": "auto, whole, models, blocks or blocks-fp8: how its weights share the memory",
+    "--memory PLAN": "how its weights share the memory: auto, whole, models, models-int8, blocks, blocks-fp8",
+    "--block-cache T": "skip blocks where a step changes less than T, such as 0.1, which is faster; 0 is off",
     "--yes": "do not ask before downloading or removing",
 }
 SOUND: Options = (
@@ -144,6 +148,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     "CLIP": Path,
     "--port": int,
     "--short-side": int,
+    "--block-cache": float,
 }
 
 
@@ -158,4 +163,6 @@ def add_options(parser: argparse.ArgumentParser, options: Options) -> None:
             parser.add_argument(name, action="store_true", help=explanation)
         else:
             kind = _KINDS.get(name) or _KINDS.get(metavar, str)
-            parser.add_argument(*name.split("/"), type=kind, metavar=metavar, help=explanation)
+            action = "append" if metavar.endswith("...") else "store"
+            metavar = metavar.removesuffix("...")
+            parser.add_argument(*name.split("/"), action=action, type=kind, metavar=metavar, help=explanation)

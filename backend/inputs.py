@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from backend.config import Settings
-from backend.errors import NotFoundError, RequestError
+from backend.errors import NotFoundError, RequestError, WeightsError
 from backend.media.inputs import (
     StoredPicture,
     clip_path,
@@ -15,6 +15,8 @@ from backend.media.inputs import (
 )
 from backend.media.probe import probe
 from backend.models.engine import EngineSpec
+from backend.models.installed import read
+from backend.models.loras import read_loras, require_loras, store_lora
 from backend.requests import INPUT_PATTERN, ClipRequest, Request, SoundRequest
 from backend.soundtracks import require_sound_inputs
 
@@ -49,10 +51,25 @@ class Inputs:
         """Return the name by which requests can use the sound of the file at `path`; MediaError."""
         return store_sound(path, folder=self._folder)
 
+    def add_lora(self, path: Path) -> str:
+        """Return the name by which requests can use the LoRA at `path`, which is copied; WeightsError."""
+        return store_lora(path, models_dir=self._settings.models_dir)
+
+    def loras(self, engine: str) -> dict[str, str]:
+        """Return name -> title of the LoRA files that were made for the added model called `engine`."""
+        try:
+            installed = read(self._settings.models_dir, engine)
+        except (NotFoundError, WeightsError):
+            return {}
+        return {lora.name: lora.title for lora in read_loras(self._settings.models_dir, installed)}
+
     def require(self, request: Request, spec: EngineSpec) -> None:
         """Raise RequestError unless what `request` names is in the data folder, and not too long."""
         if isinstance(request, ClipRequest):
             self._require_pictures(request)
+            if request.loras:
+                models_dir = self._settings.models_dir
+                require_loras(request.loras, read(models_dir, request.engine), models_dir=models_dir)
             return
         path = clip_path(request.source, folder=self._folder)
         if not path.is_file():
@@ -70,8 +87,8 @@ class Inputs:
             )
 
     def _require_pictures(self, request: ClipRequest) -> None:
-        for field in ("image", "last_image"):
-            name = getattr(request, field)
+        named = [(field, getattr(request, field)) for field in ("image", "last_image")]
+        for field, name in named + [("given_frames", each.image) for each in request.given_frames]:
             try:
                 if name is not None:
                     self.image_path(name)

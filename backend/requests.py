@@ -12,6 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.errors import RequestError
+from backend.request_parts import (
+    INPUT_PATTERN,
+    MAX_GIVEN_FRAMES,
+    MAX_LORAS,
+    PART_LIMITS,
+    GivenFrame,
+    LoraUse,
+    check_given_frames,
+    check_loras,
+)
+from backend.request_words import is_storable, json_problem, shown
 
 if TYPE_CHECKING:
     from backend.models.engine import EngineSpec
@@ -19,7 +30,6 @@ if TYPE_CHECKING:
 MAX_PROMPT_CHARACTERS = 10_000
 MAX_SEED = 2**63 - 1
 MAX_VARIATIONS = 16
-INPUT_PATTERN = r"^[0-9a-f]{64}$"
 PRESETS = ("fast", "balanced", "quality")
 ASPECT_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16")
 
@@ -51,7 +61,7 @@ class _Request(BaseModel):
     @field_validator("prompt", "negative_prompt", "engine", check_fields=False)
     @classmethod
     def _text_is_storable(cls, text: str) -> str:
-        if not _is_storable(text):
+        if not is_storable(text):
             raise ValueError("surrogate")
         return text
 
@@ -72,6 +82,7 @@ class ClipRequest(_Request):
     2502.02492 Eq. 8, w2), 0 for none. motion_score, negative_motion_score: how much motion to move towards
     and away from (Lumina-Video, 2502.06782 Sec. 3.3), None for "not said". renormalisation: see
     `guidance.renormalise`. image, last_image: names of stored pictures, the sha256 of their content.
+    given_frames: pictures at frames between them.
     """
 
     kind: Literal["clip"] = "clip"
@@ -89,6 +100,8 @@ class ClipRequest(_Request):
     renormalisation: Literal["match", "cap", "off"] = "off"
     image: str | None = Field(default=None, pattern=INPUT_PATTERN)
     last_image: str | None = Field(default=None, pattern=INPUT_PATTERN)
+    given_frames: tuple[GivenFrame, ...] = Field(default=(), max_length=MAX_GIVEN_FRAMES)
+    loras: tuple[LoraUse, ...] = Field(default=(), max_length=MAX_LORAS)
 
     @field_validator("prompt")
     @classmethod
@@ -174,7 +187,7 @@ def parse_request(data: Mapping[str, Any] | str | bytes) -> Request:
     try:
         fields = json.loads(data) if isinstance(data, (str, bytes)) else data
     except (ValueError, RecursionError) as exc:
-        raise RequestError("request", f"The request is not valid JSON: {_reason(exc)}.") from exc
+        raise RequestError("request", f"The request is not valid JSON: {json_problem(exc)}.") from exc
     if not isinstance(fields, Mapping):
         raise RequestError("request", "The request must be a JSON object.")
     model = _model(fields)
@@ -193,7 +206,7 @@ def validate_variations(value: Any) -> int:
     if not 1 <= number <= MAX_VARIATIONS:
         raise RequestError(
             "variations",
-            f"Variations must be a whole number from 1 to {MAX_VARIATIONS}; you gave {_shown(value)}.",
+            f"Variations must be a whole number from 1 to {MAX_VARIATIONS}; you gave {shown(value)}.",
         )
     return number
 
@@ -228,6 +241,8 @@ def validate_for(request: Request, spec: "EngineSpec") -> None:
         )
     _check_motion_scores(request, spec)
     _check_pictures(request, spec)
+    check_given_frames(request.given_frames, spec, duration_seconds=request.duration_seconds)
+    check_loras(request.loras, spec)
 
 
 def completed(request: Request, spec: "EngineSpec") -> Request:
@@ -313,6 +328,8 @@ _NAMES = {
     "renormalisation": "Renormalisation",
     "image": "Start image",
     "last_image": "End image",
+    "given_frames": "Given frames",
+    "loras": "LoRA files",
     "kind": "Kind",
     "source": "Clip",
     "target_size": "Target size",
@@ -329,6 +346,10 @@ _CHOICES = {
     "kind": tuple(_KINDS),
     "sees_video": ("true", "false"),
 }
+_LIMITS = PART_LIMITS | {
+    "engine": "must be the name of an engine",
+    "box": "must be left, top, right and bottom, from 0 to 1, right of left and below top",
+}
 _STORED = {"image": "a picture", "last_image": "a picture", "source": "a clip", "take": "a sound"}
 
 
@@ -336,7 +357,7 @@ def _model(data: Mapping[str, Any]) -> _Model:
     """Return the kind of request that `data` says it is, by default a clip; RequestError for another kind."""
     kind = data.get("kind", "clip")
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise RequestError("kind", f"Kind must be one of {', '.join(_KINDS)}; you gave {_shown(kind)}.")
+        raise RequestError("kind", f"Kind must be one of {', '.join(_KINDS)}; you gave {shown(kind)}.")
     return _KINDS[kind]
 
 
@@ -346,13 +367,13 @@ def _first_sentence(error: ValidationError, data: Mapping[str, Any], model: _Mod
     field = str(problem["loc"][0]) if problem["loc"] else "box"
     name = _NAMES.get(field, field)
     if problem["type"] == "extra_forbidden":
-        return RequestError(field, f"A request has no field called {_shown(field[:40])}.")
+        return RequestError(field, f"A request has no field called {shown(field[:40])}.")
     if problem["type"] == "missing":
         return RequestError(field, f"{name} is missing; a request needs it.")
     value = data.get(field)
-    if isinstance(value, str) and not _is_storable(value):
+    if isinstance(value, str) and not is_storable(value):
         return RequestError(field, f"{name} holds half of a character (a lone surrogate); type it again.")
-    return RequestError(field, f"{name} {_limit(field, model)}; you gave {_shown(value)}.")
+    return RequestError(field, f"{name} {_limit(field, model)}; you gave {shown(value)}.")
 
 
 def _limit(field: str, model: _Model) -> str:
@@ -364,10 +385,8 @@ def _limit(field: str, model: _Model) -> str:
         return f"must be one of {', '.join(map(str, _CHOICES[field]))}"
     if field in _STORED:
         return f"must be the sha256 of {_STORED[field]} in the data folder"
-    if field == "engine":
-        return "must be the name of an engine"
-    if field == "box":
-        return "must be left, top, right and bottom, from 0 to 1, right of left and below top"
+    if field in _LIMITS:
+        return _LIMITS[field]
     bounds = {type(m).__name__: m for m in model.model_fields[field].metadata}
     low = bounds["Gt"].gt if "Gt" in bounds else bounds["Ge"].ge
     high = bounds["Le"].le
@@ -375,26 +394,3 @@ def _limit(field: str, model: _Model) -> str:
     whole = "a whole number " if is_whole else "a number "
     joint = "more than" if "Gt" in bounds else "at least"
     return f"must be {whole}of {joint} {low:g} and at most {high if isinstance(high, int) else f'{high:g}'}"
-
-
-def _shown(value: Any) -> str:
-    """Return `value` short enough to show, with its length where it is long text."""
-    if isinstance(value, str) and len(value) > 40:
-        return f"{len(value):,} characters"
-    if isinstance(value, int) and value.bit_length() > 128:
-        return "a number of over 38 digits"
-    return repr(value) if isinstance(value, str) else str(value)[:40]
-
-
-def _is_storable(text: str) -> bool:
-    """Return whether `text` is Unicode that a file or a database can hold."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _reason(error: Exception) -> str:
-    """Return in a few words why JSON could not be read."""
-    if isinstance(error, json.JSONDecodeError):
-        return str(error)
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return "it holds bytes that are no text, or a number with too many digits"

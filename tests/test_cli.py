@@ -57,6 +57,7 @@ BAD = [
     (["a" * 10_001], "you gave 10,001 characters."),
     (["half \udcff of a letter"], "lone surrogate"),
     ([], "Prompt is missing"),
+    ([BALL, "--frame", "dawn.png"], "--frame takes N:FILE, such as 48:dawn.png; you gave dawn.png."),
     ([BALL, "--seed", "-1"], "you gave '-1'."),
     ([BALL, "--seed", str(2**63)], "at most 9223372036854775807; you gave '9223372036854775808'."),
     ([BALL, "--seed", "abc"], "you gave 'abc'."),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backend.errors import RequestError
-from backend.models.engine import DetailSpec
+from backend.models.engine import DetailSpec, PictureRule
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.requests import (
     ClipRequest,
@@ -32,6 +32,12 @@ REFUSED = [
     ("duration_seconds", math.inf, "you gave inf"),
     ("aspect_ratio", "2:1", "one of 1:1, 4:3, 3:4, 16:9, 9:16; you gave '2:1'"),
     ("aspect_ratio", [1], "you gave [1]"),
+    ("given_frames", [{"frame": 0, "image": "0" * 64}], "Given frames must be at most 16 pairs"),
+    ("given_frames", [{"frame": 5, "image": "a.png"}], "the sha256 of a picture"),
+    ("given_frames", [{"frame": 5, "image": "0" * 64}] * 17, "at most 16"),
+    ("given_frames", "5", "at most 16"),
+    ("loras", [{"lora": "0" * 64, "strength": 5}], "LoRA files must be at most 8 pairs"),
+    ("loras", [{"lora": "style.safetensors"}], "a strength from -4 to 4"),
     ("seed", -1, "at least 0 and at most 9223372036854775807; you gave -1"),
     ("seed", 2**63, "you gave 9223372036854775808"),
     ("seed", 10**50, "over 38 digits"),
@@ -167,3 +173,45 @@ def test_what_a_detail_leaves_to_its_engine_is_filled_in() -> None:
     able = replace(KINORA_POCKET, detail=DetailSpec(33, safe_ranges={}, degradation_step=40))
     assert completed(DetailRequest(source=CLIP), able).degradation_step == 40
     assert completed(DetailRequest(source=CLIP, degradation_step=0), able).degradation_step == 0
+
+
+def key_framed(*frames: int) -> ClipRequest:
+    given = [{"frame": frame, "image": "0" * 64} for frame in frames]
+    return ClipRequest.model_validate({"prompt": BALL, "duration_seconds": 2.0, "given_frames": given})
+
+
+KEY_FRAMED = replace(
+    KINORA_POCKET, pictures=PictureRule(("image", "last_image", "given_frames"), pinned=("image",))
+)
+
+
+@pytest.mark.parametrize(
+    ("frames", "sentence"),
+    [
+        (
+            (32,),
+            "from 1 to 31, between the first and the last of the clip; you gave 32, and the nearest is 31",
+        ),
+        ((5, 900), "you gave 900"),
+        ((5, 9, 5), "Two pictures are given for frame 5"),
+    ],
+)
+def test_pictures_at_frames_that_cannot_be_are_refused(frames: tuple[int, ...], sentence: str) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        validate_for(key_framed(*frames), KEY_FRAMED)
+
+
+def test_pictures_at_frames_are_for_engines_that_take_them() -> None:
+    validate_for(key_framed(1, 31), KEY_FRAMED)
+    with pytest.raises(RequestError, match="takes no pictures between"):
+        validate_for(key_framed(1, 31), KINORA_POCKET)
+
+
+def test_lora_files_are_for_engines_that_take_them_once_each() -> None:
+    once = ClipRequest.model_validate({"prompt": BALL, "loras": [{"lora": "0" * 64}]})
+    with pytest.raises(RequestError, match="takes no LoRA files"):
+        validate_for(once, KINORA_POCKET)
+    willing = replace(KINORA_POCKET, capabilities=KINORA_POCKET.capabilities | {"loras"})
+    validate_for(once, willing)
+    with pytest.raises(RequestError, match="named twice"):
+        validate_for(once.model_copy(update={"loras": once.loras * 2}), willing)

@@ -11,7 +11,7 @@ import numpy as np
 import backend
 from backend.jobs.messages import ProgressReport
 from backend.jobs.room import needed_bytes
-from backend.jobs.sound_files import SoundFiles, output, write_sound_files
+from backend.jobs.sound_files import SoundFiles, output, write_own_sound, write_sound_files
 from backend.jobs.watch import ClipWatch, RunContext, watched
 from backend.media.audio import SAMPLE_RATE, read_sound, read_written
 from backend.media.disk import require_space
@@ -20,7 +20,9 @@ from backend.media.inputs import clip_path, load_image, sound_path
 from backend.media.probe import probe
 from backend.media.sound_export import write_with_sound
 from backend.media.video import read_frames, read_resampled, write_video
-from backend.models.engine import Engine
+from backend.models.abilities import LoraEngine
+from backend.models.engine import Engine, KeyFrame
+from backend.models.loras import lora_path
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail
 from backend.pipelines.plan import predicted_seconds
@@ -42,6 +44,8 @@ def run(request: Request, context: RunContext) -> Results:
     engine = context.load_engine(request.engine)
     load_seconds = round(time.perf_counter() - started, 4)
     _require_space(request, engine, context)
+    if isinstance(engine, LoraEngine):
+        engine.wear(_strengths(request, context.settings.models_dir))
     made, watch = _MAKERS[request.kind](request, engine, context)
     watch.on_phase("exporting")
     started = time.perf_counter()
@@ -101,10 +105,20 @@ def _pictures(request: ClipRequest, engine: Engine, folder: Path) -> Pictures:
     """Return the pictures that `request` names, at the size of its clip."""
     width, height = engine.spec.sizes[request.aspect_ratio]
 
-    def loaded(name: str | None) -> np.ndarray | None:
-        return None if name is None else load_image(name, folder=folder, width=width, height=height)
+    def loaded(name: str) -> np.ndarray:
+        return load_image(name, folder=folder, width=width, height=height)
 
-    return Pictures(first=loaded(request.image), last=loaded(request.last_image))
+    return Pictures(
+        first=loaded(request.image) if request.image else None,
+        last=loaded(request.last_image) if request.last_image else None,
+        between=tuple(KeyFrame(each.frame, loaded(each.image)) for each in request.given_frames),
+    )
+
+
+def _strengths(request: Request, models_dir: Path) -> dict[Path, float]:
+    """Return the LoRA files that `request` names, and how strongly each is used."""
+    uses = request.loras if isinstance(request, ClipRequest) else ()
+    return {lora_path(models_dir, use.lora): use.strength for use in uses}
 
 
 def _require_space(request: Request, engine: Engine, context: RunContext) -> None:
@@ -127,18 +141,23 @@ def _write_files(made: Made, request: Request, context: RunContext) -> tuple[Out
 def _write_clip(
     path: Path, clip: Clip, request: Request, told: dict[str, Any], context: RunContext
 ) -> tuple[Output, ...]:
-    """Write the clip, its poster and its motion layer."""
-    metadata = {"kinora": told}
-    write_video(path, clip.frames, frame_rate=clip.frame_rate, metadata=metadata, title=request.prompt)
+    """Write the clip with its own sound, if any, its poster and its motion layer."""
+    metadata, data_dir = {"kinora": told}, context.settings.data_dir
+    picture_path = path if clip.sound is None else path.with_name(f"{path.stem}-silent.mp4")
+    write_video(
+        picture_path, clip.frames, frame_rate=clip.frame_rate, metadata=metadata, title=request.prompt
+    )
     if isinstance(request, DetailRequest):
         _keep_sound(path, request, metadata, context)
     poster_path = path.with_suffix(".jpg")
     write_poster(poster_path, clip.frames[len(clip.frames) // 2])
-    data_dir = context.settings.data_dir
-    outputs = (
-        output("clip", path, media_type="video/mp4", data_dir=data_dir),
-        output("poster", poster_path, media_type="image/jpeg", data_dir=data_dir),
-    )
+    if clip.sound is None:
+        outputs: tuple[Output, ...] = (output("clip", path, media_type="video/mp4", data_dir=data_dir),)
+    else:
+        outputs = write_own_sound(
+            path, picture_path, clip.sound, metadata=metadata, title=request.prompt, data_dir=data_dir
+        )
+    outputs = (*outputs, output("poster", poster_path, media_type="image/jpeg", data_dir=data_dir))
     if clip.motion_frames is None:
         return outputs
     motion_path = path.with_name(f"{path.stem}-motion.mp4")

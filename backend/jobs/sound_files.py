@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from backend.errors import MediaError
-from backend.media.audio import write_sound
+from backend.media.audio import fitted, write_sound
 from backend.media.files import sha256_of
 from backend.media.image import write_poster
 from backend.media.metadata import read_metadata
-from backend.media.sound_export import write_with_sound
+from backend.media.probe import probe
+from backend.media.sound_export import num_samples, write_with_sound
 from backend.store.generations import Output
 
 
@@ -40,6 +41,23 @@ def write_sound_files(path: Path, files: SoundFiles, *, data_dir: Path) -> tuple
         output("clip", path, media_type="video/mp4", data_dir=data_dir),
         output("poster", poster_path, media_type="image/jpeg", data_dir=data_dir),
         output("sound", sound_path, media_type="audio/wav", data_dir=data_dir),
+    )
+
+
+def write_own_sound(
+    path: Path, silent: Path, samples: np.ndarray, *, metadata: dict[str, Any], title: str, data_dir: Path
+) -> tuple[Output, ...]:
+    """Write the clip `silent` with the `samples` (N, channels) at 48 kHz that were made with it to `path`.
+
+    Returns the outputs: the clip, the sound alone, and the clip as it is without.
+    """
+    sound_path, lasting = path.with_suffix(".wav"), fitted(samples, num_samples(probe(silent)))
+    write_sound(sound_path, lasting)
+    write_with_sound(path, silent, lasting, metadata=metadata, title=title)
+    return (
+        output("clip", path, media_type="video/mp4", data_dir=data_dir),
+        output("sound", sound_path, media_type="audio/wav", data_dir=data_dir),
+        output("silent", silent, media_type="video/mp4", data_dir=data_dir),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.config import Settings
 from backend.media.files import copy_file
-from backend.requests import INPUT_PATTERN, Request
+from backend.requests import INPUT_PATTERN, ClipRequest, Request
 from backend.store.generations import Generation, Output
 from backend.store.library import Usage
 
@@ -41,11 +41,13 @@ class DiskUse:
 def named_inputs(request: Request) -> dict[str, str]:
     """Return the name of a request's field -> the name of the stored picture or clip in it."""
     fields = request.model_dump().items()
-    return {
+    named = {
         field: value
         for field, value in fields
         if isinstance(value, str) and re.fullmatch(INPUT_PATTERN, value)
     }
+    given = request.given_frames if isinstance(request, ClipRequest) else ()
+    return named | {f"given_frames.{each.frame}": each.image for each in given}
 
 
 def input_path(settings: Settings, name: str) -> Path | None:

@@ -15,9 +15,9 @@ from backend.commands import COMMANDS, add_options
 from backend.config import Settings, load_settings
 from backend.errors import RequestError, StudioError
 from backend.models import registry, weights
-from backend.models.adding import install_folder, remove_model
+from backend.models.adding import install_folder, remove_model, require_short_side
 from backend.models.engine import EngineSpec
-from backend.models.families import spec_of
+from backend.models.families import FAMILIES, spec_of
 from backend.models.installed import Installed, problems, read, read_all, record_path, write
 from backend.models.memory_plans import PLANS, needed_bytes
 
@@ -119,14 +119,29 @@ def _set(asked: argparse.Namespace, settings: Settings) -> int:
             "memory", f"--memory must be one of {', '.join(PLANS)}; you gave '{asked.memory}'."
         )
     installed = read(settings.models_dir, asked.model)
+    require_short_side(asked.short_side, multiple=installed.facts["pixels"])
     changed = replace(
         installed,
         memory_plan=asked.memory or installed.memory_plan,
+        block_cache=_block_cache(asked.block_cache, installed),
         short_side=asked.short_side or installed.short_side,
     )
     write(settings.models_dir, changed)
     print("\n".join([*_lines(spec_of(changed)), *_origin(changed)]))
     return 0
+
+
+def _block_cache(asked: float | None, installed: Installed) -> float:
+    """Return the threshold that was `asked` for, or that of before; RequestError where it cannot be."""
+    if asked is None:
+        return installed.block_cache
+    if not 0 <= asked <= 1:
+        raise RequestError(
+            "block_cache", f"--block-cache must be a number from 0, which is off, to 1; you gave {asked:g}."
+        )
+    if asked and not FAMILIES[installed.family].has_block_cache:
+        raise RequestError("block_cache", f"{installed.title} has no block cache; leave it at 0.")
+    return asked
 
 
 def _remove(asked: argparse.Namespace, settings: Settings) -> int:
@@ -174,6 +189,7 @@ def _origin(installed: Installed) -> list[str]:
     return [
         f"  {installed.size_bytes / 1e9:.2f} GB at {installed.folder}, from {origin}",
         f"  memory for weights by plan: {needs}; set to {installed.memory_plan}",
+        f"  block cache {installed.block_cache:g}" if installed.block_cache else "  no block cache",
     ]
 
 

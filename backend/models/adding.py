@@ -8,7 +8,7 @@ from backend.errors import RequestError, StudioError
 from backend.models import registry
 from backend.models.families import recognised
 from backend.models.installed import Installed, described, read, record_path, write
-from backend.models.memory_plans import EXACT_PLANS, smaller
+from backend.models.memory_plans import smaller
 
 UNKNOWN_LICENCE = "not stated; see where the files came from"
 
@@ -26,7 +26,7 @@ def install_folder(
     """Return the model in the diffusers `folder`, added as the engine `name`; the files stay where they are.
 
     Every file is read once for its checksum. Raises WeightsError for a folder that Kinora cannot run,
-    RequestError for a name that is taken.
+    RequestError for a name that is taken or a `short_side` that the model cannot have.
     """
     path = record_path(models_dir, name)
     taken = {spec.name for spec in registry.specs()}
@@ -34,6 +34,7 @@ def install_folder(
         raise RequestError("name", f"An engine is already called '{name}'; choose another name.")
     folder = folder.expanduser().resolve()
     family, facts, paths = recognised(folder)
+    require_short_side(short_side, multiple=facts["pixels"])
     installed = Installed(
         name=name,
         title=folder.name.removesuffix("-Diffusers").removesuffix("-diffusers"),
@@ -48,6 +49,17 @@ def install_folder(
     )
     write(models_dir, installed)
     return installed
+
+
+def require_short_side(short_side: int | None, *, multiple: int) -> None:
+    """Raise RequestError unless `short_side`, where one is given, is a whole number of the model's pixels."""
+    nearest = max(multiple, round((short_side or multiple) / multiple) * multiple)
+    if short_side is not None and short_side != nearest:
+        raise RequestError(
+            "short_side",
+            f"The short side of this model's clips must be a multiple of {multiple} pixels; you gave "
+            f"{short_side}, and the nearest is {nearest}.",
+        )
 
 
 def remove_model(models_dir: Path, installed: Installed) -> None:
@@ -68,7 +80,7 @@ def step_down(models_dir: Path, name: str) -> str | None:
     except StudioError:
         return None
     plan = smaller(installed.memory_plan)
-    if plan is None or plan not in EXACT_PLANS:
+    if plan is None:
         return None
     write(models_dir, replace(installed, memory_plan=plan))
     return plan

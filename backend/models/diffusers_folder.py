@@ -14,11 +14,12 @@ from typing import Any
 from backend.errors import WeightsError
 
 INDEX_NAME = "model_index.json"
-LIBRARIES = ("diffusers", "transformers")
+LIBRARIES = ("diffusers", "transformers", "ltx2")
+"""Where classes may come from; diffusers writes its folder of a pipeline for those that lie there."""
 WEIGHTS_SUFFIX = ".safetensors"
 _VARIANTS = ("fp16", "bf16", "fp32", "non_ema")
 _PLAIN_SUFFIXES = (".json", ".txt", ".model")
-WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "image_processor")
+WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "image_processor", "processor")
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,28 @@ class DiffusersFolder:
             if isinstance(value, list) and len(value) == 2 and value[0] is not None
         }
 
-    def paths(self, allowed: Mapping[str, tuple[str, ...]]) -> list[str]:
-        """Return the POSIX paths of all files to read; WeightsError for components not `allowed`."""
+    def has_extra(self, component: str) -> bool:
+        """Return whether a component lies in the folder that its model_index.json does not name."""
+        return component not in self.components() and (self.folder / component / "config.json").is_file()
+
+    def paths(
+        self,
+        allowed: Mapping[str, tuple[str, ...]],
+        extras: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> list[str]:
+        """Return the POSIX paths of all files to read, those of `extras` that are there included.
+
+        Raises WeightsError for components not `allowed`, and for extras of another class than theirs.
+        """
         self.require_allowed(allowed)
-        paths = [path for name in self.components() for path in self._files_of(name)]
+        found = [name for name in extras or {} if self.has_extra(name)]
+        for name in found:
+            class_name = str(self.config(name).get("_class_name"))
+            if class_name not in (extras or {})[name]:
+                raise WeightsError(
+                    f"{self.folder.name} has a part {name} of {class_name[:40]}, which Kinora does not run."
+                )
+        paths = [path for name in [*self.components(), *found] for path in self._files_of(name)]
         return sorted([INDEX_NAME, *paths])
 
     def require_allowed(self, allowed: Mapping[str, tuple[str, ...]]) -> None:
@@ -64,7 +83,7 @@ class DiffusersFolder:
         for name in counts:
             for path in (self.folder / name).glob(f"*{WEIGHTS_SUFFIX}"):
                 if is_needed(f"{name}/{path.name}", {name}):
-                    counts[name] += _parameters(path)
+                    counts[name] += sum(math.prod(shape) for shape in tensor_shapes(path).values())
         return counts
 
     def _files_of(self, component: str) -> list[str]:
@@ -113,16 +132,19 @@ def is_needed(path: str, components: set[str]) -> bool:
     return component in components and "/" not in name and is_of_a_kind
 
 
-def _parameters(path: Path) -> int:
-    """Return the number of parameters in a safetensors file: its header is a length and then JSON."""
+def tensor_shapes(path: Path) -> dict[str, list[int]]:
+    """Return the shape of every tensor in a safetensors file: its header is a length and then JSON.
+
+    Raises WeightsError where it is none.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > path.stat().st_size:
                 raise ValueError("no header")
             header = json.loads(file.read(length))
-        return sum(math.prod(row["shape"]) for name, row in header.items() if name != "__metadata__")
-    except (OSError, ValueError, LookupError, TypeError) as exc:
+        return {name: list(row["shape"]) for name, row in header.items() if name != "__metadata__"}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
         raise WeightsError(f"{path.parent.name}/{path.name} is no safetensors file; get it again.") from exc
 
 

@@ -12,7 +12,7 @@ from backend.errors import WeightsError
 from backend.models.installed import Installed, problems
 from backend.models.placement import Placement
 
-EXACT = ("vae", "image_encoder")
+EXACT = ("vae", "image_encoder", "audio_vae", "vocoder")
 """Parts kept in float32, as their authors advise: rounding shows in every pixel."""
 
 
@@ -37,6 +37,30 @@ def open_pipeline(pipeline: Any, installed: Installed, placement: Placement) -> 
         raise WeightsError(
             f"The parts of {installed.title} do not fit together ({type(exc).__name__}); add the model again."
         ) from exc
+
+
+def open_extra(network: Any, name: str, installed: Installed, placement: Placement) -> Any:
+    """Return the `network` in the subfolder `name` of the model's folder, on its device; WeightsError."""
+    try:
+        loaded = network.from_pretrained(
+            Path(installed.folder) / name, use_safetensors=True, local_files_only=True, dtype=placement.dtype
+        )
+    except (OSError, ValueError, TypeError, LookupError) as exc:
+        raise WeightsError(
+            f"The part {name} of {installed.title} cannot be loaded ({type(exc).__name__}); get it again."
+        ) from exc
+    return loaded.to(placement.device).eval()
+
+
+def upsampled(latents: Tensor, parts: Any, upsampler: Any) -> Tensor:
+    """Return what LTX's `upsampler` makes of `latents` (1, C, F, H, W): (1, C, F, 2 H, 2 W).
+
+    It was trained on latents as the VAE has them, so they are scaled as its pipeline scales them.
+    """
+    vae = parts.vae
+    scaling = (vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
+    plain = parts._denormalize_latents(latents.to(upsampler.device), *scaling)
+    return parts._normalize_latents(upsampler(plain.to(upsampler.dtype)).float(), *scaling).cpu()
 
 
 def to_pixels(frames: np.ndarray) -> Tensor:

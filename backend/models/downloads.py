@@ -83,6 +83,7 @@ def offer(repository: str, *, revision: str | None = None, hub: str) -> Offer:
     family = family_of(index)
     index.require_allowed(family.components)
     components = set(index.components())
+    components |= {each.path.partition("/")[0] for each in remote} & set(family.extras)
     files = tuple(each for each in remote if is_needed(each.path, components))
     for component in sorted(components - set(WITHOUT_WEIGHTS)):
         weights = [each for each in files if each.path.startswith(f"{component}/") and each.sha256]

@@ -101,6 +101,7 @@ class DetailSpec:
     to work; outside of it the page warns, and an absent field was not tried. least_similarity: SSIM with its
     draft below which a detailed clip is said to have left it. aligned_pixels: of which the sides of a clip
     must be multiples. degradation_step: how far drafts are noised where a request does not say.
+    has_upsampler: drafts are enlarged as latents, by a network, where they grow enough.
     """
 
     max_frames: int
@@ -108,6 +109,7 @@ class DetailSpec:
     least_similarity: float = 0.9
     aligned_pixels: int = 16
     degradation_step: int = 500
+    has_upsampler: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,14 @@ class PictureRule:
     accepted, needed: the fields that may, and that must, name one. pinned: those whose picture becomes clean
     latent frames of the clip; the others are shown beside the latents, by `ShowingEngine.show`.
     in_every_pass: the network knows no pass without them, so that only text is guided.
+    is_counted: pictures shown beside the latents add to the tokens that decide a preset's `token_shift`.
     """
 
     accepted: tuple[str, ...] = ("image", "last_image")
     needed: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ("image", "last_image")
     in_every_pass: bool = False
+    is_counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ class EngineSpec:
     pictures: what it does with given pictures.
     defaults: request field -> value to take where a creator leaves it open, if not the request's own.
     sound: how it makes sound for a clip, or None for an engine that cannot.
+    own_sound_rate: samples per second of the sound that it makes together with every clip; 0 for silent ones.
     """
 
     name: str
@@ -179,6 +184,7 @@ class EngineSpec:
     pictures: PictureRule = field(default_factory=PictureRule)
     defaults: dict[str, Any] = field(default_factory=dict)
     sound: SoundSpec | None = None
+    own_sound_rate: int = 0
 
     def num_frames(self, duration_seconds: float) -> int:
         """Return the valid frame count nearest to `duration_seconds`."""

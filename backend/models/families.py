@@ -1,7 +1,7 @@
 """The families of open models: how a diffusers folder is recognised, and what it can make. Torch-free."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from backend.errors import WeightsError
 from backend.models.diffusers_folder import DiffusersFolder, read_folder
 from backend.models.engine import EngineSpec
 from backend.models.installed import Installed
+from backend.models.ltx2_video import spec as ltx2_video
 from backend.models.ltx_video import spec as ltx_video
 from backend.models.wan_video import spec as wan_video
 
@@ -18,8 +19,10 @@ class Family:
     """One row. pipelines: the classes of diffusers whose folders it runs.
 
     read_facts: what a folder can do, as JSON; raises WeightsError for a variant that cannot run here.
-    components: names of subfolders -> classes of diffusers or transformers that may lie there.
-    spec: of a model with those facts. factory: "package.module:function" taking (Installed, device, plan).
+    components: names of subfolders -> classes of diffusers or transformers that may lie there. extras: those
+    that may lie there without being named in model_index.json.
+    spec: of a model with those facts. factory: "package.module:function" taking (Installed, device).
+    has_block_cache: whether `models.block_cache` works for it; diffusers has none for LTX-2.
     """
 
     name: str
@@ -28,6 +31,8 @@ class Family:
     read_facts: Callable[[DiffusersFolder], dict[str, Any]]
     spec: Callable[[Installed], EngineSpec]
     factory: str
+    has_block_cache: bool = True
+    extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 FAMILIES = {
@@ -48,6 +53,17 @@ FAMILIES = {
             ltx_video.read_facts,
             ltx_video.spec,
             "backend.models.ltx_video.engine:load",
+            extras=ltx_video.EXTRAS,
+        ),
+        Family(
+            "ltx2_video",
+            ltx2_video.PIPELINES,
+            ltx2_video.COMPONENTS,
+            ltx2_video.read_facts,
+            ltx2_video.spec,
+            "backend.models.ltx2_video.engine:load",
+            has_block_cache=False,
+            extras=ltx2_video.EXTRAS,
         ),
     )
 }
@@ -61,7 +77,7 @@ def recognised(folder: Path) -> tuple[Family, dict[str, Any], list[str]]:
     """
     found = read_folder(folder)
     family = family_of(found)
-    paths = found.paths(family.components)
+    paths = found.paths(family.components, family.extras)
     return family, {**family.read_facts(found), "parameters": found.parameters()}, paths
 
 

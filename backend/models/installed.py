@@ -33,6 +33,7 @@ class Installed:
     family: a key of `families.FAMILIES`. facts: what the family read from its configuration files.
     source, revision: the repository and commit it came from, empty for a local folder. short_side: pixels
     of its clips' short side where a creator chose them, else None. memory_plan: see `models.memory`.
+    block_cache: the threshold of `models.block_cache`, 0 for none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Installed:
     revision: str = ""
     short_side: int | None = None
     memory_plan: str = "auto"
+    block_cache: float = 0.0
     files: tuple[ModelFile, ...] = field(default=())
 
     @property

@@ -1,19 +1,21 @@
 """Putting a model's parts on the device by a named plan (`memory_plans`), with diffusers' own offloading."""
 
+import functools
 from typing import Any
 
 import psutil
 import torch
 
 from backend.models.installed import Installed
-from backend.models.memory_plans import chosen
+from backend.models.int8_linear import store_in_int8
+from backend.models.memory_plans import TRANSFORMERS, chosen
 from backend.models.placement import Placement
 
 
 def settle(parts: Any, placement: Placement, installed: Installed) -> str:
     """Place a diffusers pipeline's `parts` by the model's plan and return how, for a clip's facts.
 
-    All plans but "blocks-fp8" give the same numbers, so "auto" may choose among them by what is free.
+    Those of `EXACT_PLANS` give the same numbers, so "auto" may choose among them by what is free.
     """
     plan = installed.memory_plan
     if plan == "auto":
@@ -22,15 +24,18 @@ def settle(parts: Any, placement: Placement, installed: Installed) -> str:
     if plan == "whole":
         parts.to(placement.device)
         return f"{placement}, {plan}"
-    if plan == "blocks-fp8":
-        for name in ("transformer", "transformer_2"):
-            network = getattr(parts, name, None)
-            if network is not None:
-                network.enable_layerwise_casting(
-                    storage_dtype=torch.float8_e4m3fn, compute_dtype=placement.dtype
-                )
-    if plan == "models":
-        parts.enable_model_cpu_offload(device=placement.device)
+    for name in TRANSFORMERS:
+        network = getattr(parts, name, None)
+        if network is not None and plan == "blocks-fp8":
+            network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=placement.dtype)
+        if network is not None and plan == "models-int8":
+            store_in_int8(network)
+    if plan in ("models", "models-int8"):
+        # Kept with its device, since diffusers calls it again, without one, when a LoRA is put on.
+        parts.enable_model_cpu_offload = functools.partial(
+            parts.enable_model_cpu_offload, device=placement.device
+        )
+        parts.enable_model_cpu_offload()
     else:
         parts.enable_group_offload(placement.device, offload_type="block_level", num_blocks_per_group=1)
     parts.vae.enable_slicing()

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
-PLANS = ("auto", "whole", "models", "blocks", "blocks-fp8")
-"""From fastest to smallest: all parts on the device; one part at a time; one block of a part at a time; the
-same with a transformer stored in 8 bits."""
+PLANS = ("auto", "whole", "models", "models-int8", "blocks", "blocks-fp8")
+"""From fastest to smallest: all parts on the device; one part at a time; the same with the blocks of a
+transformer in 8-bit whole numbers; one block of a part at a time; the same with a transformer stored in 8
+bits."""
 EXACT_PLANS = ("whole", "models", "blocks")
 """Those that give the same numbers."""
 
+TRANSFORMERS = ("transformer", "transformer_2")
 BYTES_PER_PARAMETER = 2
 _BLOCK_SHARE = 0.1
 _WORK_SHARE = 0.25
@@ -21,6 +23,9 @@ def needed_bytes(parameters: Mapping[str, int], plan: str) -> int:
     sizes = [BYTES_PER_PARAMETER * count for count in parameters.values()]
     if plan == "whole":
         return sum(sizes)
+    if plan == "models-int8":
+        halved = [count if name in TRANSFORMERS else 2 * count for name, count in parameters.items()]
+        return max(halved, default=0)
     largest = max(sizes, default=0)
     if plan == "models":
         return largest
@@ -36,6 +41,6 @@ def chosen(parameters: Mapping[str, int], *, free_bytes: int) -> str:
 
 
 def smaller(plan: str) -> str | None:
-    """Return the next plan that takes less memory, or None after the last."""
-    rest = PLANS[max(1, PLANS.index(plan)) + 1 :]
-    return rest[0] if rest else None
+    """Return the next plan that takes less memory and gives the same numbers, or None after the last."""
+    later = PLANS[max(1, PLANS.index(plan)) + 1 :]
+    return next((each for each in later if each in EXACT_PLANS), None)

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from backend.errors import CanceledError, RequestError, ResourceError
+from backend.media.audio import SAMPLE_RATE, resampled
 from backend.media.motion import measured_motion
+from backend.models.abilities import SoundingEngine
 from backend.models.engine import Conditioning, Engine, Given, KeyFrame, ShowingEngine
 from backend.pipelines.denoise import OnStep, StepReport, denoise
 from backend.pipelines.plan import Plan, given_frames, plan_for
@@ -51,10 +53,14 @@ class ClipHooks:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a request's images hold, each (H, W, 3) uint8 at the size of the clip, or None."""
+    """What a request's images hold, each (H, W, 3) uint8 at the size of the clip, or None.
+
+    between: those at frames of their own.
+    """
 
     first: np.ndarray | None = None
     last: np.ndarray | None = None
+    between: tuple[KeyFrame, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,14 @@ class Clip:
     """Frames (T, H, W, 3) uint8, frames per second, and the measured facts of the run.
 
     motion_frames: the predicted motion as a picture, of the same shape, or None from an engine without.
+    sound: samples (N, channels) float32 at 48 kHz that were made with it, or None from an engine without.
     """
 
     frames: np.ndarray
     motion_frames: np.ndarray | None
     frame_rate: int
     facts: dict[str, Any]
+    sound: np.ndarray | None = None
 
 
 @dataclass
@@ -132,11 +140,20 @@ def _make(engine: Engine, request: ClipRequest, pictures: Pictures, hooks: ClipH
         frames = engine.decode(sampled.latents)
         has_motion = "motion_layer" in engine.spec.capabilities
         motion_frames = engine.decode(sampled.latents, layer="motion") if has_motion else None
+        sound = _sound(engine, sampled.latents)
     frame_rate = engine.spec.frame_rate
     facts = base_facts(engine, request.seed, frames, frame_rate=frame_rate)
     facts |= {"network_passes": sampled.network_passes, "stage_seconds": phases.seconds}
     facts |= {"motion_asked": request.motion_score, "motion_measured": measured(frames, frame_rate)}
-    return Clip(frames, motion_frames, frame_rate, facts)
+    return Clip(frames, motion_frames, frame_rate, facts, sound)
+
+
+def _sound(engine: Engine, latents: Tensor) -> np.ndarray | None:
+    """Return the sound that was made with the clip, or None."""
+    if not isinstance(engine, SoundingEngine):
+        return None
+    samples = engine.decode_sound(latents)
+    return resampled(samples, from_rate=engine.spec.own_sound_rate, to_rate=SAMPLE_RATE)
 
 
 def _given(engine: Engine, request: ClipRequest, pictures: Pictures) -> Given | None:
@@ -163,6 +180,7 @@ def _shown(engine: Engine, request: ClipRequest, pictures: Pictures) -> object:
         for field, (frame, picture) in places.items()
         if picture is not None and field not in engine.spec.pictures.pinned
     ]
+    key_frames += pictures.between
     if not key_frames:
         return None
     assert isinstance(engine, ShowingEngine)

@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from backend.errors import RequestError
+from backend.models.abilities import UpsamplingEngine
 from backend.models.engine import Conditioning, Engine
 from backend.pipelines.clip import (
     Clip,
@@ -34,6 +35,8 @@ from backend.requests import DetailRequest, degradation_step, validate_for
 
 _ALIGNED_PIXELS = 16
 """The latents of one token, where an engine does not say another size."""
+
+_UPSAMPLED_FROM = 1.5
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,25 @@ def _make(engine: Engine, request: DetailRequest, draft: Draft, hooks: ClipHooks
 
 def _start(engine: Engine, request: DetailRequest, draft: Draft, part: Part) -> Tensor:
     """Return the degraded draft (1, C, F, H, W), appearance alone."""
-    latents = _appearance(engine, enlarged(draft, part, frame_rule=engine.spec.frame_rule))
+    latents = _enlarged_latents(engine, draft, part)
     _, channels, frames, height, width = latents.shape
     noise = initial_noise((channels, frames, height, width), seed=drawn_seed(request.seed))
     return engine.refiner(degradation_step(request, engine.spec)).start(latents, noise)
+
+
+def _enlarged_latents(engine: Engine, draft: Draft, part: Part) -> Tensor:
+    """Return latents (1, C, F, H, W) of `part`: by the engine's upsampler from half the size, or from pixels.
+
+    Where the draft grows little, half the target would be less than what there is.
+    """
+    grows = part.size[0] >= _UPSAMPLED_FROM * draft.frames.shape[2]
+    has_upsampler = engine.spec.detail is not None and engine.spec.detail.has_upsampler
+    if not (grows and has_upsampler and isinstance(engine, UpsamplingEngine)):
+        return _appearance(engine, enlarged(draft, part, frame_rule=engine.spec.frame_rule))
+    left, top, right, bottom = (edge // 2 for edge in part.box)
+    half = Part(part.frames, (left, top, right, bottom), (part.size[0] // 2, part.size[1] // 2))
+    frames = enlarged(draft, half, frame_rule=engine.spec.frame_rule)
+    return engine.upsample(_appearance(engine, frames))
 
 
 def _decoded(engine: Engine, latents: Tensor, draft: Draft, part: Part) -> np.ndarray:

@@ -55,7 +55,7 @@ def plan_for(request: ClipRequest, spec: EngineSpec) -> Plan:
     shift = preset.timestep_shift
     if preset.token_shift is not None:
         extent = _extent(spec, request.duration_seconds, request.aspect_ratio)
-        shift = preset.token_shift.of(spec.pass_cost.tokens(**extent, scale=1))
+        shift = preset.token_shift.of(spec.pass_cost.tokens(**extent, scale=1) + _shown_tokens(request, spec))
     levels = schedule(
         steps,
         shift=shift,
@@ -133,6 +133,16 @@ def given_frames(request: ClipRequest, spec: EngineSpec) -> tuple[int, ...]:
     return (*first, num_groups) if request.last_image and "last_image" in pinned else first
 
 
+def _shown_tokens(request: ClipRequest, spec: EngineSpec) -> int:
+    """Return the tokens of the pictures that are shown beside the latents, where they are counted."""
+    if not spec.pictures.is_counted:
+        return 0
+    shown = [field for field in ("image", "last_image") if field not in spec.pictures.pinned]
+    count = sum(getattr(request, field) is not None for field in shown) + len(request.given_frames)
+    picture = _extent(spec, 0, request.aspect_ratio) | {"num_frames": 1}
+    return count * spec.pass_cost.tokens(**picture, scale=1)
+
+
 def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
     preset = spec.presets[request.preset]
     terms: list[Term] = []
@@ -158,6 +168,6 @@ def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
 
 def _image_scale(request: ClipRequest, spec: EngineSpec) -> float | None:
     """Return the guidance scale of pictures; None for that of text, 1 where every pass must see them."""
-    if request.image is None and request.last_image is None:
+    if request.image is None and request.last_image is None and not request.given_frames:
         return None
     return 1.0 if spec.pictures.in_every_pass else request.image_guidance_scale

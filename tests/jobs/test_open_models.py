@@ -5,17 +5,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from backend.api import Api
 from backend.cli import main
 from backend.config import Settings
+from backend.errors import RequestError
+from backend.library.storage import named_inputs
+from backend.media.audio import read_sound
+from backend.media.files import sha256_of
 from backend.media.metadata import read_metadata
 from backend.media.probe import probe
+from backend.media.sound_export import num_samples
 from backend.models.adding import install_folder
 from backend.models.installed import read
+from backend.request_parts import GivenFrame, LoraUse
 from backend.requests import ClipRequest, parse_request
-from tests.models.tiny_open import WAN_FIRST_LAST, WAN_SMALL_LATENTS, WAN_TEXT, TinyWan, write_ltx, write_wan
+from tests.models.tiny_open import (
+    WAN_FIRST_LAST,
+    WAN_SMALL_LATENTS,
+    WAN_TEXT,
+    TinyWan,
+    write_ltx,
+    write_ltx2,
+    write_wan,
+)
 from tests.waiting import ended
 
 SIDE, SECONDS, STEPS = 32, 0.6, 3
@@ -36,6 +52,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         install_folder(source, name=name, models_dir=settings.models_dir, short_side=SIDE)
     source = write_ltx(folder / "ltx", takes_key_frames=True)
     install_folder(source, name="ltx", models_dir=settings.models_dir, short_side=2 * SIDE)
+    source = write_ltx2(folder / "ltx2")
+    install_folder(source, name="ltx2", models_dir=settings.models_dir, short_side=2 * SIDE)
     with Api.open(settings, warm_engine=None) as api:
         yield api
 
@@ -56,6 +74,7 @@ def pictures(studio: Api, folder: Path, *fields: str) -> dict[str, str]:
         ("wan-first-last", ("image", "last_image")),
         ("wan-small", ("image",)),
         ("ltx", ("image", "last_image")),
+        ("ltx2", ("image", "last_image")),
     ],
 )
 def test_an_added_model_makes_a_clip_in_the_worker(
@@ -73,6 +92,31 @@ def test_an_added_model_makes_a_clip_in_the_worker(
     assert parse_request(read_metadata(path)["kinora"]["request"]) == made.request
     assert made.facts["weights_sha256"] == read(studio.settings.models_dir, engine).sha256
     assert made.facts["device"].startswith("cpu, ") and made.facts["device"].endswith(", whole")
+
+
+def test_pictures_at_frames_reach_the_worker_and_count_as_inputs(studio: Api, tmp_path: Path) -> None:
+    named = pictures(studio, tmp_path, "dawn", "noon")
+    given = [{"frame": frame, "image": name} for frame, name in zip((4, 9), named.values(), strict=True)]
+    fields = {"prompt": "a red ball", "engine": "ltx", "num_inference_steps": STEPS, "seed": 7}
+    request = ClipRequest.model_validate({**fields, "duration_seconds": SECONDS, "given_frames": given})
+    assert list(named_inputs(request)) == ["given_frames.4", "given_frames.9"]
+    made = ended(studio, studio.submit(request)[0])
+    assert made.status == "done" and made.request == request
+    lost = request.model_copy(update={"given_frames": (GivenFrame(frame=4, image="0" * 64),)})
+    with pytest.raises(RequestError, match="is not in the data folder"):
+        studio.submit(lost)
+
+
+def test_a_clip_that_is_made_with_its_sound_has_it_in_the_file(studio: Api) -> None:
+    fields = {"prompt": "a red ball", "engine": "ltx2", "num_inference_steps": STEPS, "seed": 7}
+    request = ClipRequest.model_validate({**fields, "duration_seconds": SECONDS})
+    made = ended(studio, studio.submit(request)[0])
+    assert made.status == "done", made.error
+    paths = {output.role: studio.output_path(made.id, output.role) for output in made.outputs}
+    assert list(paths) == ["clip", "sound", "silent", "poster"]
+    clip, silent = (probe(paths[role]) for role in ("clip", "silent"))
+    assert (clip.has_audio, silent.has_audio, clip.num_frames) == (True, False, silent.num_frames)
+    assert len(read_sound(paths["clip"])) == len(read_sound(paths["sound"])) == num_samples(clip)
 
 
 def test_a_spoilt_file_ends_the_job_with_a_sentence(studio: Api, tmp_path: Path) -> None:
@@ -96,3 +140,21 @@ def test_the_command_line_takes_what_the_engine_has_for_what_is_left_open(tmp_pa
     request = parse_request(read_metadata(out)["kinora"]["request"])
     assert isinstance(request, ClipRequest)
     assert (request.engine, request.guidance_scale, request.aspect_ratio) == ("tiny-wan", 5.0, "16:9")
+
+
+def test_the_command_line_puts_a_lora_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models_dir = Settings(data_dir=tmp_path, weights_dir=tmp_path).models_dir
+    for name, write in (("wan", write_wan), ("ltx", write_ltx)):
+        install_folder(write(tmp_path / name), name=name, models_dir=models_dir, short_side=SIDE)
+    names = [f"transformer.blocks.0.attn1.to_q.lora_{factor}.weight" for factor in "AB"]
+    lora = tmp_path / "style.safetensors"
+    save_file({names[0]: torch.ones(2, 24), names[1]: torch.ones(24, 2)}, lora)
+    words = ["a red ball", "--seconds", "0.6", "--steps", "2", "--seed", "1", "--lora", f"{lora}:0.8"]
+    words = ["generate", *words, "--device", "cpu", "--data", str(tmp_path)]
+    assert main([*words, "--engine", "wan", "--out", str(tmp_path / "out.mp4")]) == 0
+    request = parse_request(read_metadata(tmp_path / "out.mp4")["kinora"]["request"])
+    assert isinstance(request, ClipRequest)
+    assert request.loras == (LoraUse(lora=sha256_of(lora), strength=0.8),)
+    capsys.readouterr()
+    assert main([*words, "--engine", "ltx"]) == 2
+    assert "The LoRA style was made for another model" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from tests.models.tiny_open import (
     WAN_TEXT,
     TinyWan,
     write_ltx,
+    write_ltx2,
     write_wan,
 )
 
@@ -176,7 +177,7 @@ def test_removing_a_local_folder_leaves_its_files(installed: Installed, tmp_path
 def test_the_plan_is_the_fastest_that_leaves_a_quarter_of_the_memory() -> None:
     parameters = {"transformer": 10, "text_encoder": 6}
     needs = [needed_bytes(parameters, plan) for plan in PLANS[1:]]
-    assert needs == [32, 20, 2, 1]
+    assert needs == [32, 20, 12, 2, 1]
     assert [chosen(parameters, free_bytes=free) for free in (43, 42, 27, 26, 1)] == [
         "whole",
         "models",
@@ -184,7 +185,7 @@ def test_the_plan_is_the_fastest_that_leaves_a_quarter_of_the_memory() -> None:
         "blocks",
         "blocks",
     ]
-    assert [smaller(plan) for plan in PLANS] == ["models", "models", "blocks", "blocks-fp8", None]
+    assert [smaller(plan) for plan in PLANS] == ["models", "models", "blocks", "blocks", None, None]
 
 
 def test_out_of_memory_steps_down_to_the_last_plan_with_the_same_numbers(
@@ -194,3 +195,28 @@ def test_out_of_memory_steps_down_to_the_last_plan_with_the_same_numbers(
     assert [step_down(models_dir, installed.name) for _ in range(3)] == ["models", "blocks", None]
     assert read(models_dir, installed.name).memory_plan == "blocks"
     assert step_down(models_dir, "kinora-pocket") is None
+
+
+def test_the_block_cache_is_set_by_command_and_refused_where_there_is_none(
+    installed: Installed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_folder(write_ltx2(tmp_path / "ltx2"), name="ltx2", models_dir=tmp_path / "models")
+    words = ["--block-cache", "0.1", "--data", str(tmp_path)]
+    assert main(["set", installed.name, *words]) == 0
+    assert "block cache 0.1" in capsys.readouterr().out
+    assert read(tmp_path / "models", installed.name).block_cache == 0.1
+    assert main(["set", "ltx2", *words]) == 2
+    assert "ltx2 has no block cache" in capsys.readouterr().err
+    assert main(["set", installed.name, "--block-cache", "2", "--data", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize(("short_side", "nearest"), [(1, 16), (100, 96), (105, 112)])
+def test_a_size_that_a_model_cannot_have_is_refused_with_the_nearest(
+    folder: Path, tmp_path: Path, short_side: int, nearest: int
+) -> None:
+    sentence = f"multiple of 16 pixels; you gave {short_side}, and the nearest is {nearest}"
+    with pytest.raises(RequestError, match=sentence):
+        install_folder(folder, name="tiny", models_dir=tmp_path / "models", short_side=short_side)
+    install_folder(folder, name="tiny", models_dir=tmp_path / "models")
+    assert main(["set", "tiny", "--short-side", str(short_side), "--data", str(tmp_path)]) == 2
+    assert main(["set", "tiny", "--short-side", str(nearest), "--data", str(tmp_path)]) == 0

@@ -8,7 +8,7 @@ from torch import Tensor
 from backend.models.engine import Conditioning, Engine, Pass
 from backend.pipelines.sampling import initial_noise
 
-ENGINES = pytest.mark.parametrize("engine", ["tiny", "pocket", "wan", "ltx"], indirect=True)
+ENGINES = pytest.mark.parametrize("engine", ["tiny", "pocket", "wan", "ltx", "ltx2"], indirect=True)
 NUM_FRAMES, HEIGHT, WIDTH = 9, 32, 48
 
 # Batching changes the order of sums in a matrix product; in bfloat16 that is some units of 2^-8.

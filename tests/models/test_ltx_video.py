@@ -19,11 +19,11 @@ from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from PIL import Image
 
 from backend.models.adding import install_folder
-from backend.models.engine import Conditioning, Given, KeyFrame, Preset, TokenShift
+from backend.models.engine import Given, KeyFrame, Preset, TokenShift
 from backend.models.ltx_video.engine import LtxEngine
 from backend.models.ltx_video.spec import spec
 from backend.models.placement import Placement
-from backend.pipelines.clip import ClipHooks, LatentCheckpoint, Pictures, make_clip, sample_latents
+from backend.pipelines.clip import ClipHooks, LatentCheckpoint, Pictures, make_clip
 from backend.pipelines.plan import plan_for
 from backend.requests import ClipRequest
 from tests.models.tiny_open import write_ltx
@@ -153,16 +153,11 @@ def test_key_frames_at_any_frame_give_the_clip_of_diffusers(opened: Callable[[bo
         LTXVideoCondition(image=Image.fromarray(picture(seed)), frame_index=frame)
         for frame, seed in frames.items()
     ]
-    asked = request()
+    given = [{"frame": frame, "image": str(seed) * 64} for frame, seed in frames.items() if frame]
+    asked = request(image="1" * 64, given_frames=given)
     expected = theirs(parts, asked, conditions=conditions, image_cond_noise_scale=0.0)
-    key_frames = [KeyFrame(frame, picture(seed)) for frame, seed in frames.items() if frame]
-    conditioning = Conditioning(
-        engine.encode_prompt(asked.prompt),
-        engine.encode_prompt(asked.negative_prompt),
-        given=Given((0,), engine.encode(picture(1)[None])),
-        shown=engine.show(key_frames, num_frames=NUM_FRAMES),
-    )
-    assert is_same(sample_latents(engine, asked, conditioning=conditioning).latents, expected)
+    between = tuple(KeyFrame(frame, picture(seed)) for frame, seed in frames.items() if frame)
+    assert is_same(ours(engine, asked, Pictures(first=picture(1), between=between)), expected)
 
 
 def test_levels_of_the_first_models_are_those_of_diffusers(opened: Callable[[bool], Opened]) -> None:

@@ -7,19 +7,31 @@ positions of their frame.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import LTXConditionPipeline, LTXPipeline
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from torch import Tensor
 
 from backend.errors import RequestError
-from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
+from backend.models.block_cache import BlockCache
+from backend.models.diffusers_parts import (
+    halved,
+    open_extra,
+    open_pipeline,
+    resized,
+    to_frames,
+    to_pixels,
+    upsampled,
+)
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
+from backend.models.lora_weights import LoraRack
 from backend.models.ltx_video.spec import spec
 from backend.models.memory import settle
 from backend.models.partial_noise import PartialNoiseRefiner
@@ -51,6 +63,10 @@ def load(installed: Installed, device: str) -> "LtxEngine":
     parts = open_pipeline(pipeline, installed, placement)
     engine = LtxEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
     engine.device = settle(parts, placement, installed)
+    if engine.spec.detail is not None and engine.spec.detail.has_upsampler:
+        engine.upsampler = open_extra(LTXLatentUpsamplerModel, "latent_upsampler", installed, placement)
+    if installed.block_cache:
+        engine.use_block_cache(installed.block_cache)
     return engine
 
 
@@ -69,6 +85,9 @@ class LtxEngine:
         self._parts = parts
         self._placement = placement
         self._vae = parts.vae
+        self.upsampler: Any = None
+        self._rack = LoraRack(parts)
+        self._block_cache: BlockCache | None = None
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
     def encode_prompt(self, prompt: str) -> PromptEmbeds:
@@ -92,6 +111,8 @@ class LtxEngine:
     ) -> list[Tensor]:
         """Return one velocity (B, C, F, H, W) float32 per pass."""
         assert scale == 1  # it has one patch size
+        if self._block_cache is not None:
+            self._block_cache.begin_step(sigma)
         return [self._forward(latents, sigma, conditioning, each) for each in passes]
 
     @torch.no_grad()
@@ -119,9 +140,24 @@ class LtxEngine:
         height, width = latents.shape[3] * factor // 2, latents.shape[4] * factor // 2
         return resized(self.decode(halved(latents), layer=layer), height=height, width=width)
 
+    @torch.no_grad()
+    def upsample(self, latents: Tensor) -> Tensor:
+        """Return latents of twice the height and width of `latents` (1, C, F, H, W)."""
+        return upsampled(latents, self._parts, self.upsampler)
+
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def use_block_cache(self, threshold: float) -> None:
+        """Skip blocks from now on where a step changes less than `threshold`, and say so in `device`."""
+        networks = [self._parts.transformer]
+        self._block_cache = BlockCache(networks, threshold=threshold)
+        self.device = f"{self.device}, block cache {threshold:g}"
+
+    def wear(self, strengths: Mapping[Path, float]) -> None:
+        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
+        self._rack.wear(strengths)
 
     def soundtrack(self) -> SoundMaker:
         """Raise RequestError: these weights make no sound."""

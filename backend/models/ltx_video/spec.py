@@ -19,9 +19,11 @@ COMPONENTS = {
     "tokenizer": ("T5TokenizerFast", "T5Tokenizer", "AutoTokenizer", "TokenizersBackend"),
     "scheduler": ("FlowMatchEulerDiscreteScheduler",),
 }
+EXTRAS: dict[str, tuple[str, ...]] = {"latent_upsampler": ("LTXLatentUpsamplerModel",)}
 
 FRAME_RATE = 25
 _LONGEST_FRAMES = 257
+_KEY_FRAMES = ("image", "last_image", "given_frames")
 
 
 def read_facts(folder: DiffusersFolder) -> dict[str, Any]:
@@ -34,8 +36,9 @@ def read_facts(folder: DiffusersFolder) -> dict[str, Any]:
             "takes_key_frames": folder.pipeline == "LTXConditionPipeline",
             "frames": int(vae["patch_size_t"]) * 2 ** sum(halvings),
             "pixels": int(vae["patch_size"]) * 2 ** sum(halvings),
+            "has_upsampler": has_upsampler(folder),
             "shift": float(scheduler.get("shift") or 1.0),
-            "token_shift": _token_shift(scheduler),
+            "token_shift": read_token_shift(scheduler),
             "last_sigma": float(scheduler.get("shift_terminal") or 0.0),
             # Attention takes 4 N² width operations a layer; all else 2 N for each of its parameters.
             "pair_share": 4 * width / (2 * 16 * width**2),
@@ -46,7 +49,16 @@ def read_facts(folder: DiffusersFolder) -> dict[str, Any]:
         ) from exc
 
 
-def _token_shift(scheduler: dict[str, Any]) -> list[float] | None:
+def has_upsampler(folder: DiffusersFolder) -> bool:
+    """Return whether an upsampler lies in the folder that doubles height and width, and nothing else."""
+    if not folder.has_extra("latent_upsampler"):
+        return False
+    config = folder.config("latent_upsampler")
+    is_spatial = config.get("spatial_upsample", True) and not config.get("temporal_upsample", False)
+    return bool(is_spatial and config.get("rational_spatial_scale", 2.0) == 2.0)
+
+
+def read_token_shift(scheduler: dict[str, Any]) -> list[float] | None:
     """Return least and most tokens and mu, or None where the shift is the same for every clip."""
     if not scheduler.get("use_dynamic_shifting"):
         return None
@@ -58,6 +70,7 @@ def spec(installed: Installed) -> EngineSpec:
     """Return what the model can make."""
     facts = installed.facts
     takes_key_frames, frames, pixels = facts["takes_key_frames"], facts["frames"], facts["pixels"]
+    is_upsampled = bool(facts.get("has_upsampler"))  # records of before do not say
     return EngineSpec(
         name=installed.name,
         title=installed.title,
@@ -72,9 +85,14 @@ def spec(installed: Installed) -> EngineSpec:
             name: _preset(steps, facts) for name, steps in {"fast": 20, "balanced": 30, "quality": 50}.items()
         },
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
-        capabilities=frozenset({"text_guidance", "given_frames"}),
-        detail=DetailSpec(_LONGEST_FRAMES, safe_ranges={}, aligned_pixels=pixels),
-        pictures=PictureRule(("image", "last_image") if takes_key_frames else ("image",), pinned=("image",)),
+        capabilities=frozenset({"text_guidance", "given_frames", "loras"}),
+        detail=DetailSpec(
+            _LONGEST_FRAMES,
+            safe_ranges={},
+            aligned_pixels=2 * pixels if is_upsampled else pixels,
+            has_upsampler=is_upsampled,
+        ),
+        pictures=PictureRule(_KEY_FRAMES if takes_key_frames else ("image",), pinned=("image",)),
         defaults={"guidance_scale": 3.0, "duration_seconds": 161 / FRAME_RATE, "aspect_ratio": "16:9"},
     )
 

@@ -6,8 +6,9 @@ Wan 2.2 TI2V-5B tells every token its own noise level (`expand_timesteps`), so t
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from diffusers import WanImageToVideoPipeline, WanPipeline
 from torch import Tensor
 
 from backend.errors import RequestError
+from backend.models.block_cache import BlockCache
 from backend.models.diffusers_parts import halved, open_pipeline, resized, to_frames, to_pixels
 from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
 from backend.models.installed import Installed
+from backend.models.lora_weights import LoraRack
 from backend.models.memory import settle
 from backend.models.partial_noise import PartialNoiseRefiner
 from backend.models.placement import Placement, place
@@ -47,6 +50,8 @@ def load(installed: Installed, device: str) -> "WanEngine":
     parts = open_pipeline(pipeline, installed, placement)
     engine = WanEngine(parts, spec(installed), placement, weights_sha256=installed.sha256)
     engine.device = settle(parts, placement, installed)
+    if installed.block_cache:
+        engine.use_block_cache(installed.block_cache)
     return engine
 
 
@@ -68,6 +73,8 @@ class WanEngine:
         shape = (1, -1, 1, 1, 1)
         self._mean = torch.tensor(parts.vae.config.latents_mean).view(shape)
         self._std = torch.tensor(parts.vae.config.latents_std).view(shape)
+        self._rack = LoraRack(parts)
+        self._block_cache: BlockCache | None = None
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
     def encode_prompt(self, prompt: str) -> Tensor:
@@ -96,6 +103,8 @@ class WanEngine:
     ) -> list[Tensor]:
         """Return one velocity (B, C, F, H, W) float32 per pass."""
         assert scale == 1  # it has one patch size
+        if self._block_cache is not None:
+            self._block_cache.begin_step(sigma)
         return [self._forward(latents, sigma, conditioning, each) for each in passes]
 
     @torch.no_grad()
@@ -121,6 +130,16 @@ class WanEngine:
     def refiner(self, degradation_step: int) -> Refiner:
         """Return the model itself as its refiner: it goes on from a draft noised to that step."""
         return PartialNoiseRefiner(self, degradation_step=degradation_step)
+
+    def use_block_cache(self, threshold: float) -> None:
+        """Skip blocks from now on where a step changes less than `threshold`, and say so in `device`."""
+        networks = [each for each in (self._parts.transformer, self._parts.transformer_2) if each is not None]
+        self._block_cache = BlockCache(networks, threshold=threshold)
+        self.device = f"{self.device}, block cache {threshold:g}"
+
+    def wear(self, strengths: Mapping[Path, float]) -> None:
+        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
+        self._rack.wear(strengths)
 
     def soundtrack(self) -> SoundMaker:
         """Raise RequestError: these weights make no sound."""

@@ -24,6 +24,7 @@ COMPONENTS = {
 }
 
 _LARGE_FROM_SHIFT = 5.0  # the shift that Wan's authors give for 720p; 3 is for 480p
+_CAPABILITIES = frozenset({"text_guidance", "loras"})
 _TEXT = PictureRule(accepted=(), pinned=())
 _PICTURES = {
     "text": _TEXT,
@@ -91,7 +92,9 @@ def spec(installed: Installed) -> EngineSpec:
             for name, steps in {"fast": 20, "balanced": 30, "quality": 50}.items()
         },
         pass_cost=PassCost({1: (frames, pixels, pixels)}, facts["pair_share"], latent_frames=frames),
-        capabilities=frozenset({"text_guidance"} | ({"given_frames"} if pictures.accepted else set())),
+        capabilities=frozenset(
+            {"text_guidance", "loras"} | ({"given_frames"} if pictures.accepted else set())
+        ),
         detail=None if pictures.needed else DetailSpec(longest, safe_ranges={}, aligned_pixels=pixels),
         pictures=pictures,
         defaults={"guidance_scale": 5.0, "duration_seconds": longest / frame_rate, "aspect_ratio": "16:9"},
