@@ -31,7 +31,8 @@ SPOILED_BY = ("AcceleratorError",)  # after which no job can use the device in t
 class Dispatcher:
     """Runs the queue of `database` in a worker process, which `warm_engine` makes start and load at once.
 
-    device: where the worker computes, empty until it said so. speeds: of each engine it has loaded.
+    device: where the worker computes, empty until it said so. memory_bytes: that the device has in all, or 0.
+    speeds: of each engine it has loaded.
     recovered: how many jobs an earlier process left unfinished.
     """
 
@@ -45,6 +46,7 @@ class Dispatcher:
         patience: Patience = PATIENCE,
     ) -> None:
         self.device = ""
+        self.memory_bytes = 0
         self.recovered = 0
         self.speeds: dict[str, Speed] = {}
         self._database = database
@@ -195,7 +197,7 @@ class Dispatcher:
             self._recover(worker)
         elif isinstance(message, messages.Ready):
             self._is_ready, self.device, self._engine_problem = True, message.device, ""
-            self.speeds[message.engine] = message.speed
+            self.speeds[message.engine], self.memory_bytes = message.speed, message.memory_bytes
         elif isinstance(message, messages.NotReady):
             self._is_ready, self._engine_problem = True, message.message
         elif self._running != jobs.Claim(message.job_id, message.attempt):

@@ -36,7 +36,7 @@ def install_folder(
     family, facts, paths = recognised(folder)
     installed = Installed(
         name=name,
-        title=folder.name.removesuffix("-Diffusers").removesuffix("-diffusers"),
+        title=title_of(source or folder.name),
         family=family.name,
         folder=str(folder),
         licence=licence,
@@ -48,6 +48,11 @@ def install_folder(
     )
     write(models_dir, installed)
     return installed
+
+
+def title_of(place: str) -> str:
+    """Return what a model is called on the page, from its id or the name of its folder."""
+    return place.rpartition("/")[2].removesuffix("-Diffusers").removesuffix("-diffusers")
 
 
 def remove_model(models_dir: Path, installed: Installed) -> None:
