@@ -19,7 +19,7 @@ from backend.jobs.progress import Progress
 from backend.library.comparison import Difference
 from backend.library.library import Library
 from backend.library.storage import DiskUse
-from backend.media.disk import free_bytes, require_space
+from backend.media.disk import free_bytes, readable_bytes, require_space
 from backend.media.export import Exported
 from backend.media.ffmpeg import ffmpeg_problem
 from backend.media.metadata import read_metadata
@@ -67,6 +67,7 @@ __all__ = [
     "Project",
     "StudioStatus",
     "Wanted",
+    "readable_bytes",
 ]
 
 DEFAULT_ENGINE = ClipRequest.model_fields["engine"].default

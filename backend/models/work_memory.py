@@ -35,8 +35,8 @@ class WorkMemory:
 _FRAME_BYTES = 24  # the finished frames in 32 bits, once as they are and once put together
 
 WORK_MEMORY = {
-    "wan_video": WorkMemory(2.0, picture_bytes=19_500, clip_bytes=12.5, tile_pixels=256 * 256),
-    "ltx_video": WorkMemory(3.2, picture_bytes=0, clip_bytes=137, tile_pixels=512 * 512),
+    "wan_video": WorkMemory(1.65, picture_bytes=19_500, clip_bytes=12.5, tile_pixels=256 * 256),
+    "ltx_video": WorkMemory(2.0, picture_bytes=0, clip_bytes=137, tile_pixels=512 * 512),
 }
 """Family -> what its work takes; see `of_family` for the others."""
 
