@@ -90,6 +90,10 @@ class ModelShelf:
         """Return whether a creator added the model called `name`."""
         return any(each.name == name for each in records.read_all(self._models_dir))
 
+    def plans(self) -> dict[str, str]:
+        """Return name -> memory plan of every added model."""
+        return {each.name: each.memory_plan for each in records.read_all(self._models_dir)}
+
     def weights(self, name: str) -> Weights:
         """Return what the weights of the model called `name` take; RequestError for one that is not there."""
         if self.is_added(name):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backend.api import EngineSpec
+from backend.api import Api, EngineSpec
 from backend.requests import DetailRequest
 
 _DETAIL_FIELDS = (
@@ -14,12 +14,18 @@ _DETAIL_FIELDS = (
 )
 
 
-def engine_view(spec: EngineSpec) -> dict[str, Any]:
-    """Return an engine's name, and what follows from its settings: a change of them is seen by the page."""
+def engine_views(api: Api) -> list[dict[str, Any]]:
+    """Return each engine's name and what follows from its settings, whose change the page sees by this."""
+    plans = api.models.plans()
+    return [_engine_view(spec, plan=plans.get(spec.name)) for spec in api.engines()]
+
+
+def _engine_view(spec: EngineSpec, *, plan: str | None) -> dict[str, Any]:
     return {
         "name": spec.name,
         "title": spec.title,
         "sizes": {ratio: list(size) for ratio, size in spec.sizes.items()},
+        "memory_plan": plan,
         "detail": _detail_view(spec),
     }
 

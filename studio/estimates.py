@@ -48,15 +48,10 @@ def connect_estimate(
     others = [component for field, component in inputs.fields.items() if field != "prompt"]
     timer = gr.Timer(_SOON_SECONDS)
     changes = [inputs.fields[field].change for field in _COSTLY_FIELDS]  # type: ignore[attr-defined]
-    gr.on(
-        [timer.tick, inputs.variations.change, inputs.follower.follow, *changes],
-        tell,
-        [inputs.variations, *others],
-        [inputs.prediction, timer],
-        preprocess=False,
-        trigger_mode="always_last",
-        **QUIET,
-    )
+    options: dict[str, Any] = {"preprocess": False, "trigger_mode": "always_last", **QUIET}
+    told = ([inputs.variations, *others], [inputs.prediction, timer])
+    gr.on([timer.tick, inputs.variations.change, *changes], tell, *told, **options)
+    inputs.follower.follow(tell, *told, **options)
 
 
 def estimate_view(found: Estimate) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from gradio.components import Component
 from backend.api import Api, EngineSpec
 from backend.requests import MAX_VARIATIONS, PRESETS, ClipRequest
 from studio.controls import controls, given_pictures, honoured, page_engine, picture_controls
-from studio.engine_views import engine_view
+from studio.engine_views import engine_views
 from studio.markup import KNOWN_WORDS, NOTICE, PREDICTION, WORDS
 
 OFFERED_VARIATIONS = tuple(n for n in (1, 2, 3, 4) if n <= MAX_VARIATIONS)
@@ -149,7 +149,7 @@ def _engine(api: Api) -> tuple[gr.Dropdown, gr.HTML]:
     follower = own_html(
         "<i hidden></i>",
         js_on_load=_MOUNT_ENGINES,
-        engines=[engine_view(spec) for spec in api.engines()],
+        engines=engine_views(api),
         elem_id="follower",
     )
     return engine, follower

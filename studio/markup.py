@@ -155,8 +155,8 @@ KNOWN_WORDS = """
 
 PREDICTION = """{{#if value.size}}<p class="prediction">
 {{#if value.time}}About <b>{{value.time}}</b> on this machine{{else}}
-Its time is known once the model has loaded{{/if}} · {{value.memory}} of memory · {{value.disk}} on the disk
-<small>{{value.size}}</small></p>{{/if}}
+Its time is known once the model has loaded{{/if}}
+<small>{{value.size}} · {{value.memory}} of memory · {{value.disk}} of disk</small></p>{{/if}}
 {{#each value.warnings}}<p class="shortage" role="status">{{this}}</p>{{/each}}"""
 
 NOTICE = """{{#if value}}<p class="notice" role="alert">{{value}}</p>{{/if}}"""

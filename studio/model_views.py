@@ -75,10 +75,10 @@ def abilities(spec: EngineSpec) -> list[str]:
     needs = set(spec.pictures.needed)
     found = {
         "Text to video": not needs,
-        "Start image": "image" in takes,
-        "End image": "last_image" in takes,
-        "needs a start image": "image" in needs,
-        "needs an end image": "last_image" in needs,
+        "Start image": "image" in takes - needs,
+        "Needs a start image": "image" in needs,
+        "End image": "last_image" in takes - needs,
+        "Needs an end image": "last_image" in needs,
         "Amount of motion": "motion_score" in spec.capabilities,
         "Motion guidance": "motion_guidance" in spec.capabilities,
         "Camera": "camera" in spec.capabilities,

@@ -6,7 +6,7 @@ Seeds travel as text, because a browser's numbers are exact only up to 2^53.
 from typing import Any
 
 from backend.api import Api, Generation, Output, Progress
-from studio.engine_views import engine_view
+from studio.engine_views import engine_views
 
 
 def state_view(api: Api, *, project_id: str | None = None) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def state_view(api: Api, *, project_id: str | None = None) -> dict[str, Any]:
         "worker": status.worker,
         "queued": status.queued,
         "problems": list(status.problems),
-        "engines": [engine_view(spec) for spec in api.engines()],
+        "engines": engine_views(api),
         "is_paused": status.is_paused,
         "recovered": status.recovered,
         "queue": [job_view(generation, api.progress(generation.id)) for generation in api.queue()],
