@@ -9,7 +9,7 @@ const PHASES = {
   failed: "Not added",
 };
 
-/** Return the card of `model`; `page` has change(), check() and remove(). */
+/** Return the card of `model`; `page` has change(), check(), found() and remove(). */
 export function modelItem(model, page) {
   const item = document.createElement("li");
   item.className = "model";
@@ -20,7 +20,7 @@ export function modelItem(model, page) {
   const row = line("p", "", "row");
   if (model.size_bytes) row.append(button("Check files", (self) => page.check(model, self)));
   if (model.is_added) row.append(button("Remove…", () => page.remove(model), "secondary danger"));
-  const found = line("p", "", "hint");
+  const found = line("p", page.found(model.name), "hint");
   found.dataset.field = "found";
   found.setAttribute("role", "status");
   item.append(row, found);

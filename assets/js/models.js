@@ -19,6 +19,7 @@ class Models {
   #shown = "";
   #coming = "";
   #isNamed = false;
+  #found = {}; // name -> what the last check said, which a card that is drawn anew still shows
 
   constructor(root, suggested) {
     this.#root = root;
@@ -51,6 +52,7 @@ class Models {
   async change(method, url, body = {}) {
     const answer = await send(method, url, body);
     this.#tell(answer.error);
+    delete this.#found[url.split("/")[3]];
     await this.load();
     window.dispatchEvent(new Event("kinora:changed"));
     return answer;
@@ -63,8 +65,17 @@ class Models {
     const answer = await send("POST", `/studio/models/${model.name}/check`, {});
     button.disabled = false;
     button.textContent = "Check files";
-    const found = answer.problems?.join(" ");
-    this.#announce(answer.error ?? (found || `All files of ${model.title} are there and have their checksums.`), button);
+    const problems = answer.problems?.join(" ");
+    const told = answer.error ?? (problems || `All files of ${model.title} are there and have their checksums.`);
+    this.#found[model.name] = told;
+    const card = this.#root.querySelector(`.model[data-name="${model.name}"] [data-field="found"]`);
+    if (card) card.textContent = told;
+    this.#root.querySelector('[data-field="announcement"]').textContent = told;
+  }
+
+  /** Return what the last check of the model called `name` said. */
+  found(name) {
+    return this.#found[name] ?? "";
   }
 
   /** Ask for the name of `model` and remove it. */
@@ -136,10 +147,5 @@ class Models {
     const notice = this.#root.querySelector('[data-field="notice"]');
     notice.textContent = sentence;
     notice.hidden = sentence === "";
-  }
-
-  #announce(sentence, button) {
-    button.closest(".model").querySelector('[data-field="found"]').textContent = sentence;
-    this.#root.querySelector('[data-field="announcement"]').textContent = sentence;
   }
 }
