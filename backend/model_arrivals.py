@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.config import Settings
-from backend.errors import CanceledError, ConflictError, NotFoundError, StudioError
+from backend.errors import ConflictError, NotFoundError, StudioError
 from backend.models.adding import install_folder
 from backend.models.installed import record_path
 
@@ -152,10 +152,10 @@ class Arrivals:
                 short_side=ticket.short_side,
                 **origin,
             )
-        except CanceledError:
-            self._change(ticket, phase="stopped", remaining_seconds=None)
         except StudioError as exc:
-            self._change(ticket, phase="failed", problem=str(exc), remaining_seconds=None)
+            is_stopped = stop.is_set()  # a connection that breaks off after that is no problem
+            phase, problem = ("stopped", "") if is_stopped else ("failed", str(exc))
+            self._change(ticket, phase=phase, problem=problem, remaining_seconds=None)
         except Exception:
             _log.exception("the model %s could not be added", ticket.name)
             self._change(ticket, phase="failed", problem=_UNEXPECTED, remaining_seconds=None)
