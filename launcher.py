@@ -32,7 +32,6 @@ MODULES = {
     "sound": "backend.cli sound",
     "export": "backend.cli export",
 }
-LATER_COMMANDS = ("sound",)
 OPEN_COMMANDS = ("train", "evaluate", "test")  # they take more options than are listed here
 BROWSERS = ("chromium", "chromium-browser")
 
@@ -69,9 +68,6 @@ def run(argv: list[str]) -> int:
     options, unknown = parser.parse_known_args(rest)
     if unknown and options.command not in OPEN_COMMANDS:
         parser.error(f"unknown option for {options.command}: {' '.join(unknown)}")
-    if options.command in LATER_COMMANDS:
-        say(f"Kinora: '{options.command}' comes with a later release.")
-        return 2
     venv, env = Venv(ROOT), environment(data)
     if options.command == "doctor":
         return doctor(venv, env)

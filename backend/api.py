@@ -16,20 +16,21 @@ from backend.jobs.controls import Controls, require_room
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.messages import Preview
 from backend.jobs.progress import Progress
-from backend.jobs.room import needed_bytes
 from backend.library.comparison import Difference
 from backend.library.library import Library
 from backend.library.lost import claim_lost
 from backend.library.storage import DiskUse
-from backend.media.disk import require_space
+from backend.media.disk import free_bytes, readable_bytes, require_space
 from backend.media.export import Exported
 from backend.media.ffmpeg import ffmpeg_problem
 from backend.media.metadata import read_metadata
+from backend.model_arrivals import Arrival
+from backend.model_shelf import Model, ModelShelf
 from backend.models import registry
 from backend.models.engine import EngineSpec
 from backend.models.vocabulary import ALL_WORDS, read_vocabulary, unknown_words
 from backend.models.weights_watch import WeightsWatch
-from backend.pipelines.plan import predicted_seconds
+from backend.pipelines.estimate import Estimate, Machine, disk_bytes, estimate
 from backend.report import written_report
 from backend.requests import (
     MAX_SEED,
@@ -54,19 +55,23 @@ from backend.store.recovery import open_whole
 
 __all__ = [
     "Api",
+    "Arrival",
     "Difference",
     "DiskUse",
     "EngineSpec",
+    "Estimate",
     "ExportRow",
     "Exported",
     "Generation",
     "Library",
+    "Model",
     "Output",
     "Preview",
     "Progress",
     "Project",
     "StudioStatus",
     "Wanted",
+    "readable_bytes",
 ]
 
 DEFAULT_ENGINE = ClipRequest.model_fields["engine"].default
@@ -97,7 +102,7 @@ class Api:
     """An open studio: the owner of one data folder. Safe to call from any thread.
 
     controls: of the queue: retry, move, pause, resume. inputs: what creators brought along. exports, sounds:
-    what is made of finished clips. library: projects, search, the bin.
+    what is made of finished clips. library: projects, search, the bin. models: what makes clips.
     """
 
     def __init__(
@@ -126,7 +131,16 @@ class Api:
         self.default_project()
         self._backups = DailyBackups(database)
         self._backups.start()
-        self._weights = [WeightsWatch(settings.weights_dir, spec) for spec in self.engines()]
+        self._weights = {
+            spec.name: WeightsWatch(settings.weights_dir, spec)
+            for spec in registry.specs(extra_engines=extra_engines)
+        }
+        self.models = ModelShelf(
+            settings,
+            engines=self.engines,
+            watches=self._weights,
+            busy_engines=lambda: {each.request.engine for each in self.queue()},
+        )
         self._is_open = True
 
     @classmethod
@@ -160,6 +174,7 @@ class Api:
         if self._is_open:
             self._is_open = False
             self.exports.close()
+            self.models.close()
             self._dispatcher.stop()
             self._backups.stop()
             self._database.close()
@@ -190,8 +205,8 @@ class Api:
         self.inputs.require(request, spec)
         known_parents = [self.generation(parent) for parent in parents]
         seeds = _seeds(request.seed, validate_variations(variations))
-        needed = needed_bytes(request, spec) * len(seeds)
-        require_space(self.settings.data_dir, needed, what="This clip" if len(seeds) == 1 else "This")
+        needed_bytes = disk_bytes(request, spec, variations=len(seeds))
+        require_space(self.settings.data_dir, needed_bytes, what="This clip" if len(seeds) == 1 else "This")
         project = self._destination(project_id, known_parents)
         new = [
             Generation(
@@ -256,11 +271,21 @@ class Api:
         with self._database.reading() as connection:
             return generations.newest(connection, project_id=project_id, limit=limit, before=before)
 
-    def predicted_seconds(self, request: ClipRequest) -> float | None:
-        """Return how long `request` will take once its turn comes, or None until its engine has loaded."""
-        speed = self._dispatcher.speeds.get(request.engine)
+    def estimate(self, request: ClipRequest, *, variations: int = 1) -> Estimate:
+        """Return what `request` will take of this machine; RequestError for what its engine cannot make."""
         spec = self._spec(request.engine)
-        return None if speed is None else predicted_seconds(request, spec, speed)
+        validate_for(request, spec)
+        machine = Machine(
+            self._dispatcher.device, self._dispatcher.memory_bytes, free_bytes(self.settings.data_dir)
+        )
+        return estimate(
+            request,
+            spec,
+            weights=self.models.weights(request.engine),
+            machine=machine,
+            speed=self._dispatcher.speeds.get(request.engine),
+            variations=variations,
+        )
 
     def queue(self) -> list[Generation]:
         """Return what is running, then what is queued, in order."""
@@ -301,7 +326,8 @@ class Api:
         """Return how the studio is."""
         with self._database.reading() as connection:
             queued, is_paused = jobs.count_queued(connection), jobs.is_paused(connection)
-        problems = [*self._notices, *(problem for watch in self._weights for problem in watch.problems())]
+        watched = (problem for watch in self._weights.values() for problem in watch.problems())
+        problems = [*self._notices, *watched]
         problems += ffmpeg_problem()
         problems += [problem for problem in self._dispatcher.problems() if problem not in problems]
         return StudioStatus(
@@ -354,6 +380,8 @@ class Api:
         return project
 
     def _vocabulary(self, engine: str) -> dict[str, list[str]]:
+        if self.models.is_added(engine):
+            return {}
         return read_vocabulary(self.settings.weights_dir / self._spec(engine).folder)
 
     def _spec(self, engine: str) -> EngineSpec:

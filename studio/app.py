@@ -17,8 +17,9 @@ from studio.exports import export_routes
 from studio.guard import MAX_BODY_BYTES, Guard
 from studio.library_routes import library_routes
 from studio.markup import HEADER
+from studio.model_routes import model_routes
 from studio.routes import studio_routes
-from studio.tabs import create, library, sound
+from studio.tabs import create, library, models, sound
 from studio.theme import colour_tokens, kinora_theme
 
 
@@ -35,10 +36,11 @@ TABS = (
     Tab("Create", create.build),
     Tab("Sound", sound.build, sound.is_offered),
     Tab("Library", library.build),
+    Tab("Models", models.build),
 )
 
 _ASSETS = Path(__file__).parent.parent / "assets"
-_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "export", "takes", "library", "sound")
+_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "export", "takes", "library", "sound", "models")
 _MOUNT_HEADER = "import('/assets/js/header.js').then(({ mountHeader }) => mountHeader(element));"
 _HEAD = """
 <meta name="theme-color" content="#14151A">
@@ -89,6 +91,7 @@ def build_app(api: Api, *, port: int, token: str, password: str = "") -> FastAPI
     app.include_router(export_routes(api))  # before the media of generations, whose ids are no names of files
     app.include_router(studio_routes(api))
     app.include_router(library_routes(api))
+    app.include_router(model_routes(api))
     for path in _CLOSED:
         app.add_route(f"/gradio_api/{path}", _not_found, methods=["GET", "POST"])
     for kind in ("css", "js"):

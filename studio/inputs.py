@@ -7,14 +7,21 @@ import gradio as gr
 from gradio.components import Component
 
 from backend.api import Api, EngineSpec
-from backend.requests import ASPECT_RATIOS, MAX_VARIATIONS, PRESETS, ClipRequest
+from backend.requests import MAX_VARIATIONS, PRESETS, ClipRequest
+from studio.controls import controls, given_pictures, honoured, page_engine, picture_controls
+from studio.engine_views import engine_views
 from studio.markup import KNOWN_WORDS, NOTICE, PREDICTION, WORDS
 
-DEFAULTS = ClipRequest(prompt="-")
 OFFERED_VARIATIONS = tuple(n for n in (1, 2, 3, 4) if n <= MAX_VARIATIONS)
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Options of events that the page tells of itself, without Gradio's queue or its signs of work."""
 
+_MOUNT_ENGINES = """
+import('/assets/js/engines.js').then(({ mountEngines }) => mountEngines({
+  engines: props.engines,
+  follow: (chosen, isChanged) => trigger('follow', { chosen, isChanged }),
+}));
+"""
 _MOUNT_WORDS = "import('/assets/js/prompt.js').then(({ mountWords }) => mountWords(element));"
 
 
@@ -24,9 +31,14 @@ class Inputs:
 
     pictures: request field -> where its picture is shown; the field itself is a hidden name. project: hidden.
     editing: hidden; id and edits of the waiting clip that is edited, or nothing. save, leave: only then.
+    follower: tells when there are other engines than before. folds: what opens and closes, by its name.
     """
 
     fields: dict[str, Component]
+    follower: gr.HTML
+    folds: dict[str, gr.Accordion]
+    known_words: gr.HTML
+    detail_column: gr.Column
     project: gr.Textbox
     prompt: gr.Textbox
     variations: gr.Radio
@@ -48,20 +60,18 @@ class Inputs:
 def build_inputs(api: Api) -> Inputs:
     """Build the left column, in the order in which a creator decides."""
     spec = page_engine(api)
-    pictures, picture_names = _pictures(spec)
+    engine, follower = _engine(api)
+    given, pictures, picture_names = _pictures(spec)
     prompt = gr.Textbox(
         label="Prompt", lines=3, max_lines=8, elem_id="prompt", placeholder="What happens, and where?"
     )
     unknown_words = own_html(WORDS, {"unknown": []}, elem_id="unknown-words")
-    own_html(KNOWN_WORDS, _vocabulary(api), js_on_load=_MOUNT_WORDS, elem_id="known-words")
-    with gr.Accordion("Negative prompt", open=False, elem_id="negative"):
-        negative_prompt = gr.Textbox(
-            label="What you do not want to see", lines=2, max_lines=4, elem_id="negative-prompt"
-        )
+    known_words = own_html(KNOWN_WORDS, vocabulary(api, spec), js_on_load=_MOUNT_WORDS, elem_id="known-words")
+    negative, negative_prompt = _negative(spec)
     shape = _shape(spec)
     is_motion_asked, motion = _motion(spec)
-    preset = _quality()
-    prediction = own_html(PREDICTION, "", elem_id="prediction")
+    preset = _quality(spec)
+    prediction = own_html(PREDICTION, {}, elem_id="prediction")
     variations = gr.Radio(
         OFFERED_VARIATIONS, value=1, label="Variations", elem_id="variations", elem_classes="segments"
     )
@@ -72,10 +82,19 @@ def build_inputs(api: Api) -> Inputs:
     notice = own_html(NOTICE, "", elem_id="notice")
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         seed, random_seed, reuse_seed = _seed()
-        steering = {**_guidance(spec), **_sampling()}
-    fields = {"prompt": prompt, "negative_prompt": negative_prompt, **shape, **picture_names}
+        steering = {**_guidance(spec), **_sampling(spec)}
+    upload, _ = _upload("Load settings from a clip…", "load-settings")
+    detail_upload, detail_column = _upload(
+        "Add detail to a clip of yours…", "detail-upload", is_offered=spec.detail is not None
+    )
+    fields = {"engine": engine, "prompt": prompt, "negative_prompt": negative_prompt, **shape}
+    fields |= {**picture_names, "motion_score": motion, "preset": preset, "seed": seed, **steering}
     return Inputs(
-        fields={**fields, "motion_score": motion, "preset": preset, "seed": seed, **steering},
+        fields=fields,
+        follower=follower,
+        folds={"given": given, "negative": negative},
+        known_words=known_words,
+        detail_column=detail_column,
         project=gr.Textbox(visible="hidden", container=False),
         prompt=prompt,
         variations=variations,
@@ -87,72 +106,131 @@ def build_inputs(api: Api) -> Inputs:
         unknown_words=unknown_words,
         random_seed=random_seed,
         reuse_seed=reuse_seed,
-        upload=_upload("Load settings from a clip…", "load-settings"),
-        detail_upload=_upload(
-            "Add detail to a clip of yours…", "detail-upload", is_offered=spec.detail is not None
-        ),
+        upload=upload,
+        detail_upload=detail_upload,
         pictures=pictures,
         is_motion_asked=is_motion_asked,
         prediction=prediction,
     )
 
 
-def _upload(label: str, name: str, *, is_offered: bool = True) -> gr.UploadButton:
-    """Return a button that takes a file, in a column called `name`: its input has no name of its own."""
-    with gr.Column(elem_id=name, min_width=0, visible=is_offered):
-        return gr.UploadButton(label, size="sm")
+def engine_choices(api: Api) -> list[tuple[str, str]]:
+    """Return (title, name) of every engine."""
+    return [(spec.title, spec.name) for spec in api.engines()]
 
 
-def _quality() -> gr.Radio:
+def engine_changes(api: Api, inputs: Inputs, spec: EngineSpec) -> dict[Any, Any]:
+    """Return component -> update of all that depends on the engine, which then stands at its defaults."""
+    fields = {
+        component: gr.update(**controls(spec)[field])
+        for field, component in inputs.fields.items()
+        if field in controls(spec)
+    }
+    slots = {slot: gr.update(**picture_controls(spec)[field]) for field, slot in inputs.pictures.items()}
+    return {
+        **fields,
+        **slots,
+        inputs.fields["motion_score"]: gr.update(**{**controls(spec)["motion_score"], "visible": False}),
+        inputs.is_motion_asked: gr.update(value=False, visible="motion_score" in honoured(spec)),
+        inputs.folds["given"]: gr.update(visible=bool(given_pictures(spec))),
+        inputs.folds["negative"]: gr.update(visible="negative_prompt" in honoured(spec)),
+        inputs.detail_column: gr.update(visible=spec.detail is not None),
+        inputs.known_words: vocabulary(api, spec),
+    }
+
+
+def engine_parts(inputs: Inputs) -> list[Any]:
+    """Return the components that `engine_changes` may update."""
+    others = [inputs.is_motion_asked, *inputs.folds.values(), inputs.detail_column, inputs.known_words]
+    return [*inputs.fields.values(), *inputs.pictures.values(), *others]
+
+
+def _engine(api: Api) -> tuple[gr.Dropdown, gr.HTML]:
+    """Return the choice of what makes the clip, and what follows which there are."""
+    choices = engine_choices(api)
+    engine = gr.Dropdown(
+        choices,
+        value=choices[0][1],
+        label="Model",
+        filterable=False,
+        visible=len(choices) > 1,
+        elem_id="engine",
+    )
+    follower = own_html(
+        "<i hidden></i>",
+        js_on_load=_MOUNT_ENGINES,
+        engines=engine_views(api),
+        elem_id="follower",
+    )
+    return engine, follower
+
+
+def _negative(spec: EngineSpec) -> tuple[gr.Accordion, gr.Textbox]:
+    """Return the fold of what is not to be seen, and its words."""
+    is_honoured = "negative_prompt" in honoured(spec)
+    with gr.Accordion("Negative prompt", open=False, elem_id="negative", visible=is_honoured) as fold:
+        words = gr.Textbox(
+            label="What you do not want to see", lines=2, max_lines=4, elem_id="negative-prompt"
+        )
+    return fold, words
+
+
+def _upload(label: str, name: str, *, is_offered: bool = True) -> tuple[gr.UploadButton, gr.Column]:
+    """Return a button that takes a file, and its column called `name`: its input has no name of its own."""
+    with gr.Column(elem_id=name, min_width=0, visible=is_offered) as column:
+        return gr.UploadButton(label, size="sm"), column
+
+
+def _quality(spec: EngineSpec) -> gr.Radio:
     """Return the choice of a preset."""
     return gr.Radio(
         [(label, name) for name, label in zip(PRESETS, ("Fast", "Balanced", "Best"), strict=True)],
-        value=DEFAULTS.preset,
         label="Quality",
         elem_id="preset",
         elem_classes="segments",
+        **controls(spec)["preset"],
     )
 
 
-def _pictures(spec: EngineSpec) -> tuple[dict[str, gr.Image], dict[str, gr.Textbox]]:
-    """Return the slots for the first and the last frame, and their hidden names, by request field."""
+def _pictures(spec: EngineSpec) -> tuple[gr.Accordion, dict[str, gr.Image], dict[str, gr.Textbox]]:
+    """Return the fold of given pictures, their slots and their hidden names, by request field."""
     pictures, names = {}, {}
-    is_honoured = "given_frames" in spec.capabilities
-    with gr.Accordion("Start and end image", open=False, elem_id="given", visible=is_honoured), gr.Row():
-        for field, label in (("image", "Start image"), ("last_image", "End image")):
+    with (
+        gr.Accordion(
+            "Start and end image", open=False, elem_id="given", visible=bool(given_pictures(spec))
+        ) as fold,
+        gr.Row(),
+    ):
+        for field, settings in picture_controls(spec).items():
             pictures[field] = gr.Image(
-                label=label,
                 type="filepath",
                 sources=["upload", "clipboard"],
                 height=104,
                 min_width=0,
                 buttons=[],
                 elem_id=field.replace("_", "-"),
+                **settings,
             )
             names[field] = gr.Textbox(visible="hidden", container=False)
-    return pictures, names
+    return fold, pictures, names
 
 
 def _motion(spec: EngineSpec) -> tuple[gr.Checkbox, gr.Slider]:
     """Return the choice whether an amount of motion is asked for, and how much."""
-    least, most = spec.motion_score_range
     is_asked = gr.Checkbox(
         False,
         label="Set the amount of motion",
         container=False,
-        visible="motion_score" in spec.capabilities,
+        visible="motion_score" in honoured(spec),
         elem_id="motion-asked",
     )
     motion = gr.Slider(
-        least,
-        most or 1,
-        round((least + most) / 3),
         step=0.5,
         label="Motion",
         info="Calm at the left, strong at the right.",
-        visible=False,
         elem_id="motion",
         buttons=[],
+        **{**controls(spec)["motion_score"], "visible": False},
     )
     is_asked.change(lambda asked: gr.update(visible=asked), is_asked, motion, **QUIET)
     return is_asked, motion
@@ -160,22 +238,9 @@ def _motion(spec: EngineSpec) -> tuple[gr.Checkbox, gr.Slider]:
 
 def _shape(spec: EngineSpec) -> dict[str, Component]:
     """Return the inputs for how long and how wide, by request field."""
-    shortest, longest = spec.duration_range
-    seconds = gr.Slider(
-        shortest,
-        longest,
-        DEFAULTS.duration_seconds,
-        step=0.25,
-        label="Seconds",
-        elem_id="seconds",
-        buttons=[],
-    )
+    seconds = gr.Slider(label="Seconds", elem_id="seconds", buttons=[], **controls(spec)["duration_seconds"])
     aspect_ratio = gr.Radio(
-        [ratio for ratio in ASPECT_RATIOS if ratio in spec.sizes],
-        value=DEFAULTS.aspect_ratio,
-        label="Aspect ratio",
-        elem_id="aspect",
-        elem_classes="segments",
+        label="Aspect ratio", elem_id="aspect", elem_classes="segments", **controls(spec)["aspect_ratio"]
     )
     return {"duration_seconds": seconds, "aspect_ratio": aspect_ratio}
 
@@ -197,36 +262,36 @@ def _seed() -> tuple[gr.Textbox, gr.Button, gr.Button]:
 
 def _guidance(spec: EngineSpec) -> dict[str, Component]:
     """Return the inputs for what a clip is steered by and how much, by request field."""
+    shown = controls(spec)
     text = gr.Slider(
         *_limits("guidance_scale"),
-        DEFAULTS.guidance_scale,
         step=0.5,
         label="Text guidance",
         info="Higher follows your words more closely; too high makes colours harsh and motion stiff.",
         elem_id="guidance",
+        **shown["guidance_scale"],
     )
     image = gr.Textbox(
         label="Image guidance",
         placeholder="like text",
         info="How closely to keep to the given images; lower lets them move more freely.",
         elem_id="image-guidance",
-        visible="given_frames" in spec.capabilities,
+        **shown["image_guidance_scale"],
     )
     motion = gr.Slider(
         *_limits("motion_guidance_scale"),
-        DEFAULTS.motion_guidance_scale,
         step=0.5,
         label="Motion guidance",
         info="Lets the clip follow its own predicted motion, which steadies it; adds a little time.",
         elem_id="motion-guidance",
-        visible="motion_guidance" in spec.capabilities,
+        **shown["motion_guidance_scale"],
     )
     negative_motion = gr.Textbox(
         label="Negative motion",
         placeholder="none",
         info="An amount of motion to move away from; well below the motion you ask for livens the clip up.",
         elem_id="negative-motion",
-        visible="motion_score" in spec.capabilities,
+        **shown["negative_motion_score"],
     )
     return {
         "guidance_scale": text,
@@ -236,21 +301,22 @@ def _guidance(spec: EngineSpec) -> dict[str, Component]:
     }
 
 
-def _sampling() -> dict[str, Component]:
+def _sampling(spec: EngineSpec) -> dict[str, Component]:
     """Return the inputs for how a clip is sampled, by request field."""
     steps = gr.Textbox(
         label="Steps",
         placeholder="as the quality says",
         info="More steps make shapes and edges cleaner; each one adds time.",
         elem_id="steps",
+        **controls(spec)["num_inference_steps"],
     )
     renormalisation = gr.Radio(
         [("Off", "off"), ("Cap", "cap"), ("Match", "match")],
-        value=DEFAULTS.renormalisation,
         label="Renormalisation",
         info="Tames harsh colours at high guidance: Cap only the extremes, Match everywhere.",
         elem_id="renormalisation",
         elem_classes="segments",
+        **controls(spec)["renormalisation"],
     )
     return {"num_inference_steps": steps, "renormalisation": renormalisation}
 
@@ -260,14 +326,8 @@ def own_html(template: str, value: Any = None, *, js_on_load: str | None = None,
     return gr.HTML(value, html_template=template, js_on_load=js_on_load, apply_default_css=False, **options)
 
 
-def page_engine(api: Api) -> EngineSpec:
-    """Return what the page makes clips with."""
-    return api.engines()[0]
-
-
-def _vocabulary(api: Api) -> dict[str, Any]:
-    """Return the model's title and its words by group, for the chips."""
-    spec = page_engine(api)
+def vocabulary(api: Api, spec: EngineSpec) -> dict[str, Any]:
+    """Return a model's title and its words by group, for the chips; no groups for one that knows any word."""
     known = api.known_words(engine=spec.name)
     groups = [{"name": name.capitalize(), "words": words} for name, words in known.items()]
     return {"title": spec.title, "groups": groups}

@@ -71,11 +71,11 @@ def _add_looking(router: APIRouter, api: Api) -> None:
 
     @router.get("/studio/projects")
     def projects() -> Response:
-        return _answer(lambda: [project_view(each) for each in api.library.projects()])
+        return answer(lambda: [project_view(each) for each in api.library.projects()])
 
     @router.get("/studio/library")
     def page(request: Request, before: str | None = None) -> Response:
-        return _answer(lambda: _page(api, _wanted(request), before))
+        return answer(lambda: _page(api, _wanted(request), before))
 
     @router.get("/studio/library/{generation_id}")
     def clip(generation_id: str) -> Response:
@@ -88,15 +88,15 @@ def _add_looking(router: APIRouter, api: Api) -> None:
                 "exports": [export_view(api, each) for each in made],
             }
 
-        return _answer(look)
+        return answer(look)
 
     @router.get("/studio/difference")
     def difference(before: str, after: str) -> Response:
-        return _answer(lambda: [asdict(each) for each in api.library.differences(before, after)])
+        return answer(lambda: [asdict(each) for each in api.library.differences(before, after)])
 
     @router.get("/studio/disk")
     def disk() -> Response:
-        return _answer(lambda: disk_view(api))
+        return answer(lambda: disk_view(api))
 
 
 def _add_changing(router: APIRouter, api: Api) -> None:
@@ -104,11 +104,11 @@ def _add_changing(router: APIRouter, api: Api) -> None:
 
     @router.post("/studio/projects")
     def make(new: NewProject) -> Response:
-        return _answer(lambda: project_view(api.library.make_project(new.name)))
+        return answer(lambda: project_view(api.library.make_project(new.name)))
 
     @router.patch("/studio/projects/{project_id}")
     def change_project(project_id: str, change: ProjectChange) -> Response:
-        return _answer(lambda: project_view(_change_project(api, project_id, change)))
+        return answer(lambda: project_view(_change_project(api, project_id, change)))
 
     @router.patch("/studio/library/{generation_id}")
     def change_clip(generation_id: str, change: ClipChange) -> Response:
@@ -121,12 +121,12 @@ def _add_changing(router: APIRouter, api: Api) -> None:
                 )
             return library_take_view(api, made)
 
-        return _answer(change_it)
+        return answer(change_it)
 
     @router.post("/studio/bin/delete")
     def delete(removal: Removal) -> Response:
         library = api.library
-        return _answer(
+        return answer(
             lambda: {
                 "freed_bytes": library.empty_bin() if removal.ids is None else library.remove(removal.ids)
             }
@@ -134,7 +134,7 @@ def _add_changing(router: APIRouter, api: Api) -> None:
 
     @router.post("/studio/disk/clean")
     def clean() -> Response:
-        return _answer(lambda: {"freed_bytes": api.library.delete_unclaimed()})
+        return answer(lambda: {"freed_bytes": api.library.delete_unclaimed()})
 
 
 def _add_passing_on(router: APIRouter, api: Api) -> None:
@@ -224,12 +224,12 @@ async def _received(api: Api, request: Request, suffix: str) -> Path:
 
 def _answer_and_delete(path: Path, call: Callable[[], Any]) -> Response:
     try:
-        return _answer(call)
+        return answer(call)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _answer(call: Callable[[], Any]) -> Response:
+def answer(call: Callable[[], Any]) -> Response:
     """Return what `call` returns as JSON, or its refusal."""
     try:
         return JSONResponse(call())

@@ -149,12 +149,17 @@ WORDS = """
 """
 
 KNOWN_WORDS = """
-<details class="known"><summary>Words {{value.title}} knows</summary>
+<details class="known"{{#unless value.groups}} hidden{{/unless}}>
+<summary>Words {{value.title}} knows</summary>
 <div class="groups">{{#each value.groups}}<div class="group"><h3>{{this.name}}</h3>
 {{#each this.words}}<button type="button" class="chip" data-word="{{this}}">{{this}}</button>{{/each}}
 </div>{{/each}}</div></details>
 """
 
-PREDICTION = """{{#if value}}<p class="prediction">About <b>{{value}}</b> on this machine</p>{{/if}}"""
+PREDICTION = """{{#if value.size}}<p class="prediction">
+{{#if value.time}}About <b>{{value.time}}</b> on this machine{{else}}
+Its time is known once the model has loaded{{/if}}
+<small>{{value.size}} · {{value.memory}} of memory · {{value.disk}} of disk</small></p>{{/if}}
+{{#each value.warnings}}<p class="shortage" role="status">{{this}}</p>{{/each}}"""
 
 NOTICE = """{{#if value}}<p class="notice" role="alert">{{value}}</p>{{/if}}"""

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from backend.api import Api, ExportRow, Generation, Output, Progress
+from studio.engine_views import engine_views
 
 
 def state_view(api: Api, *, project_id: str | None = None) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def state_view(api: Api, *, project_id: str | None = None) -> dict[str, Any]:
         "worker": status.worker,
         "queued": status.queued,
         "problems": list(status.problems),
+        "engines": engine_views(api),
         "is_paused": status.is_paused,
         "recovered": status.recovered,
         "queue": [job_view(generation, api.progress(generation.id)) for generation in api.queue()],

@@ -185,10 +185,10 @@ def test_motion_is_told_as_asked_and_as_measured(tiny_studio: Api) -> None:
 
 def test_seconds_are_predicted_once_the_engine_has_loaded(tiny_studio: Api) -> None:
     ended(tiny_studio, tiny_studio.submit(clip())[0])
-    short, long = (tiny_studio.predicted_seconds(clip(duration_seconds=s)) for s in (1, 4))
+    short, long = (tiny_studio.estimate(clip(duration_seconds=s)).seconds for s in (1, 4))
     assert short is not None and long is not None
     assert 0 < short < long
 
 
 def test_seconds_are_not_predicted_without_a_measure(idle_studio: Api) -> None:
-    assert idle_studio.predicted_seconds(clip()) is None
+    assert idle_studio.estimate(clip()).seconds is None

@@ -40,13 +40,6 @@ def test_help_of_each_command_needs_no_set_up(bare_checkout: Path, command: str)
     assert not (bare_checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize("command", launcher.LATER_COMMANDS)
-def test_commands_to_come_say_so_and_fail(bare_checkout: Path, command: str) -> None:
-    ended = launch(bare_checkout, command)
-    assert ended.returncode == 2
-    assert ended.stderr == f"Kinora: '{command}' comes with a later release.\n"
-
-
 @pytest.mark.parametrize("words", [["studio", "--prot", "1"], ["--no-brwoser"], ["fly"], ["--data"]])
 def test_misspelt_commands_are_refused_before_set_up(bare_checkout: Path, words: list[str]) -> None:
     ended = launch(bare_checkout, *words)

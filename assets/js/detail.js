@@ -7,13 +7,14 @@ const WORDS = {
   timestep_shift: "Shift",
 };
 
-/** The panel under a finished draft; `page` has detail(id, settings) and detailOptions {defaults, safe} or null. */
+/** The panel under a finished draft; `page` has detail(id, settings). */
 export class DetailPanel {
   #hero;
   #panel;
   #page;
   #box;
   #take = null;
+  #options = null;
 
   constructor(hero, page) {
     this.#hero = hero;
@@ -25,12 +26,15 @@ export class DetailPanel {
     this.#panel.addEventListener("input", () => this.#warn());
     this.#panel.addEventListener("submit", (event) => this.#submit(event));
     this.#panel.querySelector('[data-action="probe"]').addEventListener("click", () => this.#probe());
-    for (const [name, value] of Object.entries(page.detailOptions?.defaults ?? {})) this.#field(name).value = value;
   }
 
-  /** Offer detail for `take` where it is a finished draft. */
-  show(take) {
-    const isOffered = Boolean(this.#page.detailOptions && take?.status === "done" && take.kind === "clip");
+  /** Offer detail for `take` where it is a finished draft; `options` {defaults, safe} of its model, or null. */
+  show(take, options) {
+    if (options && JSON.stringify(options) !== JSON.stringify(this.#options)) {
+      for (const [name, value] of Object.entries(options.defaults)) this.#field(name).value = value;
+    }
+    this.#options = options ?? this.#options;
+    const isOffered = Boolean(options && take?.status === "done" && take.kind === "clip");
     this.#hero.querySelector('[data-action="detail"]').hidden = !isOffered;
     if (take?.id !== this.#take?.id || !isOffered) this.open(false);
     this.#take = take;
@@ -72,7 +76,7 @@ export class DetailPanel {
 
   /** Say which settings lie outside the range that was found to work. */
   #warn() {
-    const outside = Object.entries(this.#page.detailOptions.safe)
+    const outside = Object.entries(this.#options.safe)
       .filter(([name, [least, most]]) => {
         const value = Number(this.#field(name).value);
         return value < least || value > most;

@@ -4,6 +4,7 @@ import { duration, fraction, phaseName } from "./format.js";
 import { Compare } from "./compare.js";
 import { DetailPanel } from "./detail.js";
 import { draftsWith, showDrafts } from "./drafts.js";
+import { engineOf } from "./engines.js";
 import { ExportPanel } from "./export.js";
 import { faithLine, motionLine, showFacts } from "./facts.js";
 import { Player } from "./player.js";
@@ -49,11 +50,10 @@ export function mountHero(element, page) {
   window.addEventListener("kinora:reuse", ({ detail: { id, part } }) => page.reuse(id, part));
   showExamples(hero.querySelector(".examples"), page.examples);
 
-  const approve = page.detailOptions && (async (id) => {
+  const approve = async (id) => {
     await choose(id);
     detail.open(true);
-  });
-  document.body.toggleAttribute("data-no-detail", !page.detailOptions);
+  };
   document.body.toggleAttribute("data-no-sound", !tabNamed("Sound"));
 
   subscribe(({ state, takes, chosen, hero: take }) => {
@@ -62,10 +62,12 @@ export function mountHero(element, page) {
     const hasEnded = shown?.id === take?.id && shown?.status !== take?.status;
     if (hasEnded) field("announcement").textContent = announcement(take);
     shown = take;
+    const options = engineOf(state, take?.request.engine)?.detail ?? null;
+    document.body.toggleAttribute("data-no-detail", state.engines.every((engine) => !engine.detail));
     const drafts = chosen ? [] : draftsWith(take, takes).filter((draft) => draft.status === "done");
     hero.dataset.view = drafts.length > 1 ? "drafts" : take ? VIEWS[take.status] : "empty";
-    showDrafts(hero.querySelector(".drafts"), drafts, approve);
-    detail.show(drafts.length > 1 ? null : take);
+    showDrafts(hero.querySelector(".drafts"), drafts, options && approve);
+    detail.show(drafts.length > 1 ? null : take, options);
     report.show(take);
     exporting.show(drafts.length > 1 ? null : take);
     compare.show(take);
@@ -79,7 +81,7 @@ export function mountHero(element, page) {
     hero.dataset.seed = take.seed ?? "";
     field("seed").textContent = take.seed ?? "not drawn";
     field("moved").textContent = motionLine(take);
-    showFaith(field("kept"), take, page.detailOptions?.leastSimilarity);
+    showFaith(field("kept"), take, options?.leastSimilarity);
     progress.show(take);
     showFacts(hero.querySelector(".facts"), take);
     if (take.progress?.preview) sprite.show(take.progress.preview);

@@ -17,9 +17,10 @@ from backend.jobs import messages, outcomes, receipts, traces
 from backend.jobs.executors.local import LocalWorker
 from backend.jobs.patience import PATIENCE, Patience
 from backend.jobs.progress import Progress, Watched
-from backend.jobs.room import Room, needed_bytes
+from backend.jobs.room import Room
 from backend.models import registry
 from backend.models.engine import Speed
+from backend.pipelines.estimate import disk_bytes
 from backend.store import generations, jobs
 from backend.store.database import Database
 
@@ -33,7 +34,8 @@ SPOILED_BY = ("AcceleratorError",)  # after which no job can use the device in t
 class Dispatcher:
     """Runs the queue of `database` in a worker process, which `warm_engine` makes start and load at once.
 
-    device: where the worker computes, empty until it said so. speeds: of each engine it has loaded.
+    device: where the worker computes, empty until it said so. memory_bytes: that the device has in all, or 0.
+    speeds: of each engine it has loaded.
     recovered: how many jobs an earlier process left unfinished.
     """
 
@@ -47,6 +49,7 @@ class Dispatcher:
         patience: Patience = PATIENCE,
     ) -> None:
         self.device = ""
+        self.memory_bytes = 0
         self.recovered = 0
         self.speeds: dict[str, Speed] = {}
         self._database = database
@@ -208,7 +211,7 @@ class Dispatcher:
         engines, models_dir = self._extra_engines, self._settings.models_dir
         try:
             spec = registry.spec(request.engine, extra_engines=engines, models_dir=models_dir)
-            return needed_bytes(request, spec)
+            return disk_bytes(request, spec)
         except RequestError:
             return 0
 
@@ -220,7 +223,7 @@ class Dispatcher:
             self._recover(worker)
         elif isinstance(message, messages.Ready):
             self._is_ready, self.device, self._engine_problem = True, message.device, ""
-            self.speeds[message.engine] = message.speed
+            self.speeds[message.engine], self.memory_bytes = message.speed, message.memory_bytes
         elif isinstance(message, messages.NotReady):
             self._is_ready, self._engine_problem = True, message.message
         elif self._running != jobs.Claim(message.job_id, message.attempt):

@@ -75,11 +75,15 @@ class Beat:
 
 @dataclass(frozen=True)
 class Ready:
-    """From the worker: `engine` is loaded and runs on `device` at `speed`."""
+    """From the worker: `engine` is loaded and runs on `device` at `speed`.
+
+    memory_bytes: that the device has in all, 0 where it is not known.
+    """
 
     engine: str
     device: str
     speed: Speed
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,10 @@
 
 from pathlib import Path
 
-from backend.media.disk import CLIP_BYTES_PER_PIXEL, free_bytes, readable_bytes
-from backend.models.engine import EngineSpec
-from backend.pipelines.plan import predicted_pixels
-from backend.requests import Request
+from backend.media.disk import free_bytes, readable_bytes
 
 _MARGIN = 4  # times the estimate, for a job for which the estimate was too low
 _LEAST_BYTES = 2_000_000
-
-
-def needed_bytes(request: Request, spec: EngineSpec) -> int:
-    """Return about how much the files of `request` take, at most."""
-    return round(CLIP_BYTES_PER_PIXEL * predicted_pixels(request, spec))
 
 
 class Room:

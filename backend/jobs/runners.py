@@ -10,7 +10,6 @@ import numpy as np
 
 import backend
 from backend.jobs.messages import ProgressReport
-from backend.jobs.room import needed_bytes
 from backend.jobs.sound_files import SoundFiles, output, write_own_sound, write_sound_files
 from backend.jobs.watch import ClipWatch, RunContext, watched
 from backend.media.audio import SAMPLE_RATE, read_sound, read_written
@@ -25,6 +24,7 @@ from backend.models.engine import Engine, KeyFrame
 from backend.models.loras import lora_path
 from backend.pipelines.clip import Clip, Pictures, make_clip
 from backend.pipelines.detail import Draft, make_detail
+from backend.pipelines.estimate import disk_bytes
 from backend.pipelines.plan import predicted_seconds
 from backend.pipelines.soundtrack import Silent, Soundtrack, make_soundtrack, size_for
 from backend.requests import ClipRequest, DetailRequest, Request, SoundRequest, inference_steps
@@ -123,7 +123,7 @@ def _strengths(request: Request, models_dir: Path) -> dict[Path, float]:
 
 def _require_space(request: Request, engine: Engine, context: RunContext) -> None:
     """Raise ResourceError where the disk has filled since the request was accepted."""
-    require_space(context.settings.data_dir, needed_bytes(request, engine.spec), what="This clip")
+    require_space(context.settings.data_dir, disk_bytes(request, engine.spec), what="This clip")
 
 
 def _write_files(made: Made, request: Request, context: RunContext) -> tuple[Output, ...]:

@@ -25,6 +25,7 @@ from backend.jobs import messages, receipts
 from backend.models import registry
 from backend.models.adding import step_down
 from backend.models.engine import Engine, Speed
+from backend.models.installed import Installed
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Worker:
         self._is_suspended = False
         self._phase = ""
         self._engine: Engine | None = None
+        self._record: Installed | None = None
         self._speed: Speed | None = None
 
     def read(self, lines: TextIO) -> None:
@@ -134,11 +136,16 @@ class Worker:
         )
 
     def _load_engine(self, name: str) -> Engine:
-        """Return the engine called `name`, kept from before or loaded in place of the one before."""
-        from backend.pipelines.speed import measure_speed  # loads torch, as `runners` does
+        """Return the engine called `name`, kept from before or loaded in place of the one before.
 
-        if self._engine is None or self._engine.spec.name != name:
-            self._engine = None
+        An added model is loaded anew once its record changed: its memory plan, its sizes, its files.
+        """
+        from backend.models.placement import memory_bytes  # both load torch, as `runners` does
+        from backend.pipelines.speed import measure_speed
+
+        record = registry.record(name, models_dir=self._settings.models_dir)
+        if self._engine is None or self._engine.spec.name != name or self._record != record:
+            self._engine, self._record = None, record
             self._engine = registry.load_engine(
                 name,
                 weights_dir=self._settings.weights_dir,
@@ -147,7 +154,8 @@ class Worker:
                 models_dir=self._settings.models_dir,
             )
             self._speed = measure_speed(self._engine)
-            self._send(messages.Ready(name, self._engine.device, self._speed))
+            device = self._engine.device
+            self._send(messages.Ready(name, device, self._speed, memory_bytes(device)))
         return self._engine
 
 

@@ -37,7 +37,7 @@ def install_folder(
     require_short_side(short_side, multiple=facts["pixels"])
     installed = Installed(
         name=name,
-        title=folder.name.removesuffix("-Diffusers").removesuffix("-diffusers"),
+        title=title_of(source or folder.name),
         family=family.name,
         folder=str(folder),
         licence=licence,
@@ -60,6 +60,11 @@ def require_short_side(short_side: int | None, *, multiple: int) -> None:
             f"The short side of this model's clips must be a multiple of {multiple} pixels; you gave "
             f"{short_side}, and the nearest is {nearest}.",
         )
+
+
+def title_of(place: str) -> str:
+    """Return what a model is called on the page, from its id or the name of its folder."""
+    return place.rpartition("/")[2].removesuffix("-Diffusers").removesuffix("-diffusers")
 
 
 def remove_model(models_dir: Path, installed: Installed) -> None:

@@ -21,7 +21,13 @@ from typing import Any
 import httpx
 
 from backend.errors import CanceledError, ResourceError, StudioError, WeightsError
-from backend.models.diffusers_folder import INDEX_NAME, WITHOUT_WEIGHTS, is_needed, parse_index
+from backend.models.diffusers_folder import (
+    INDEX_NAME,
+    WEIGHTS_SUFFIX,
+    WITHOUT_WEIGHTS,
+    is_needed,
+    parse_index,
+)
 from backend.models.families import family_of
 from backend.models.installed import sha256_of
 
@@ -55,6 +61,15 @@ class Offer:
     @property
     def size_bytes(self) -> int:
         return sum(file.size_bytes for file in self.files)
+
+    def weight_bytes(self) -> dict[str, int]:
+        """Return the bytes of the weights of each component."""
+        found: dict[str, int] = {}
+        for file in self.files:
+            if file.path.endswith(WEIGHTS_SUFFIX):
+                component = file.path.partition("/")[0]
+                found[component] = found.get(component, 0) + file.size_bytes
+        return found
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,11 @@ def _dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if is_native else torch.float32
 
 
+def memory_bytes(device: str) -> int:
+    """Return how much memory the device has in all; `device` as an engine states it ("cuda, bfloat16")."""
+    return _memory_bytes(torch.device(device.partition(",")[0]))
+
+
 def _memory_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)

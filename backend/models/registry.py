@@ -63,11 +63,16 @@ def load_engine(
     device that this machine does not have.
     """
     spec(name, extra_engines=extra_engines, models_dir=models_dir)
-    for installed in _added(models_dir):
-        if installed.name == name:
-            return _function(FAMILIES[installed.family].factory)(installed, device)
+    installed = None if models_dir is None else record(name, models_dir=models_dir)
+    if installed is not None:
+        return _function(FAMILIES[installed.family].factory)(installed, device)
     entry = next(each for each in (*ENGINES, *_extra(extra_engines)) if each.spec.name == name)
     return _function(entry.factory)(weights_dir, device)
+
+
+def record(name: str, *, models_dir: Path) -> Installed | None:
+    """Return the record of the added model called `name`, or None for every other engine."""
+    return next((each for each in _added(models_dir) if each.name == name), None)
 
 
 def _added(models_dir: Path | None) -> list[Installed]:

@@ -8,9 +8,19 @@ import gradio as gr
 
 from backend.api import Api, Generation
 from backend.errors import RequestError, StudioError
-from backend.requests import ClipRequest, DetailRequest, Request, parse_request
+from backend.requests import ClipRequest, Request, parse_request
+from studio.controls import controls, honoured, page_engine
 from studio.endpoints import sentence
-from studio.inputs import QUIET, Inputs, build_inputs, own_html, page_engine
+from studio.estimates import connect_estimate
+from studio.inputs import (
+    QUIET,
+    Inputs,
+    build_inputs,
+    engine_changes,
+    engine_choices,
+    engine_parts,
+    own_html,
+)
 from studio.markup import HERO, TAKES
 
 EXAMPLES = (
@@ -19,23 +29,12 @@ EXAMPLES = (
     "a yellow ring rolls left across the snow",
 )
 
-_COSTLY_FIELDS = (
-    "preset",
-    "duration_seconds",
-    "aspect_ratio",
-    "num_inference_steps",
-    "guidance_scale",
-    "image_guidance_scale",
-    "motion_guidance_scale",
-    "image",
-    "last_image",
-)
-
 _SUBMITTED = "() => window.dispatchEvent(new Event('kinora:submitted'))"
 _REFRESH = "() => window.dispatchEvent(new Event('kinora:changed'))"
 # A browser knows which project it is in; the hidden field of that name only holds its place.
 _WITH_PROJECT = "(_, ...values) => [localStorage.getItem('kinora-project') ?? '', ...values]"
 # While a picture is being stored, its name is not there yet: a clip begun now would do without it.
+_REMEMBER = "(name) => { if (name) localStorage.setItem('kinora-engine', name); }"
 _HOLD, _RELEASE = (
     f"() => ({{ __type__: 'update', interactive: {is_free} }})" for is_free in ("false", "true")
 )
@@ -46,7 +45,6 @@ import('/assets/js/hero.js').then(({ mountHero }) => mountHero(element, {
   reuse: (id, part = 'all') => trigger('reuse', { id, part }),
   cancel: (id) => trigger('cancel', { id }),
   detail: (id, settings) => trigger('detail', { id, settings }),
-  detailOptions: props.detail,
   exportControls: props.exports,
 }));
 """
@@ -68,19 +66,45 @@ def build(api: Api) -> None:
         with gr.Column(elem_id="inputs", min_width=0):
             inputs = build_inputs(api)
         with gr.Column(elem_id="middle", min_width=0):
-            offered = {"detail": _detail_options(api), "exports": api.exports.controls()}
-            hero = own_html(HERO, js_on_load=_MOUNT_HERO, examples=EXAMPLES, **offered)
+            offered = {"examples": EXAMPLES, "exports": api.exports.controls()}
+            hero = own_html(HERO, js_on_load=_MOUNT_HERO, **offered)
         with gr.Column(elem_id="right", min_width=0):
             takes = own_html(TAKES, js_on_load=_MOUNT_TAKES)
+    _connect_engine(api, inputs)
     _connect_generate(api, inputs)
     _connect_reuse(api, inputs, hero)
     _connect_detail(api, inputs, hero)
     _connect_pictures(api, inputs)
-    _connect_prediction(api, inputs)
+    connect_estimate(api, inputs, request_of=lambda values: _request(api, inputs, values))
     for panel in (hero, takes):
         _connect_cancel(api, panel, inputs.notice)
     _connect_queue(api, takes, inputs.notice)
     _connect_edit(api, inputs, takes)
+
+
+def _connect_engine(api: Api, inputs: Inputs) -> None:
+    """Connect the choice of a model, and what follows the models that come and go."""
+    engine = inputs.fields["engine"]
+
+    def switch(name: str) -> dict[Any, Any]:
+        try:
+            return {**engine_changes(api, inputs, page_engine(api, name)), inputs.notice: ""}
+        except Exception as exc:
+            return {inputs.notice: sentence(exc)}
+
+    def follow(present: str, event: gr.EventData) -> dict[Any, Any]:
+        choices = engine_choices(api)
+        names = [name for _, name in choices]
+        chosen = next((name for name in (event.chosen, present) if name in names), names[0])
+        offered = gr.update(choices=choices, value=chosen, visible=len(choices) > 1)
+        is_other = chosen != present or event.isChanged
+        changes = engine_changes(api, inputs, page_engine(api, chosen)) if is_other else {}
+        return {**changes, engine: offered}
+
+    parts = engine_parts(inputs)
+    engine.input(switch, engine, [*parts, inputs.notice], preprocess=False, **QUIET)  # type: ignore[attr-defined]
+    engine.change(None, engine, None, js=_REMEMBER)  # type: ignore[attr-defined]
+    inputs.follower.follow(follow, engine, parts, preprocess=False, **QUIET)
 
 
 def _connect_generate(api: Api, inputs: Inputs) -> None:
@@ -89,16 +113,19 @@ def _connect_generate(api: Api, inputs: Inputs) -> None:
     def generate(project: str, variations: Any, is_motion_asked: bool, *values: Any) -> str:
         return _told(
             lambda: api.submit(
-                _request(api, inputs, values, is_motion_asked),
+                _request(api, inputs, (is_motion_asked, *values)),
                 variations=variations,
                 project_id=project or None,
             )
         )
 
-    def mark_unknown(prompt: str) -> dict[str, list[str]]:
-        return {"unknown": api.unknown_words(prompt, engine=page_engine(api).name)}
+    def mark_unknown(engine: str, prompt: str) -> dict[str, list[str]]:
+        try:
+            return {"unknown": api.unknown_words(prompt, engine=page_engine(api, engine).name)}
+        except StudioError:
+            return {"unknown": []}
 
-    seed = inputs.fields["seed"]
+    engine, seed = inputs.fields["engine"], inputs.fields["seed"]
     # Without Gradio's own checks, so that the page and the endpoints refuse with the same sentence.
     inputs.generate.click(
         generate,
@@ -108,8 +135,14 @@ def _connect_generate(api: Api, inputs: Inputs) -> None:
         preprocess=False,
         **QUIET,
     ).then(None, js=_SUBMITTED)
-    inputs.prompt.change(
-        mark_unknown, inputs.prompt, inputs.unknown_words, trigger_mode="always_last", **QUIET
+    gr.on(
+        [inputs.prompt.change, engine.change],  # type: ignore[attr-defined]  # made from events
+        mark_unknown,
+        [engine, inputs.prompt],
+        inputs.unknown_words,
+        preprocess=False,
+        trigger_mode="always_last",
+        **QUIET,
     )
     inputs.random_seed.click(None, None, seed, js="() => ''")
     inputs.reuse_seed.click(None, None, seed, js=_HERO_SEED)
@@ -118,23 +151,20 @@ def _connect_generate(api: Api, inputs: Inputs) -> None:
 def _connect_reuse(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
     """Connect what fills the inputs from a clip: Reuse and Remix, whole or in part, and a dropped file."""
 
-    def fill(find: Callable[[], tuple[Request, Collection[str]]]) -> list[Any]:
+    def fill(find: Callable[[], tuple[Request, Collection[str]]]) -> dict[Any, Any]:
         try:
             request, fields = find()
-            values = zip(inputs.fields, _values(inputs, _clip_alone(request)), strict=True)
-            shown = [value if field in fields else gr.skip() for field, value in values]
-            motion = request.model_dump()["motion_score"]
-            return [*shown, motion is not None if "motion_score" in fields else gr.skip(), ""]
+            return {**_filled(api, inputs, _clip_alone(request), fields), inputs.notice: ""}
         except Exception as exc:
-            return [*(gr.skip() for _ in inputs.fields), gr.skip(), sentence(exc)]
+            return {inputs.notice: sentence(exc)}
 
-    def reuse(event: gr.EventData) -> list[Any]:
+    def reuse(event: gr.EventData) -> dict[Any, Any]:
         return fill(lambda: api.library.reused(event.id, event.part))
 
-    def load(path: str) -> list[Any]:
+    def load(path: str) -> dict[Any, Any]:
         return fill(lambda: (api.request_from_file(Path(path)), inputs.fields))
 
-    outputs = [*inputs.fields.values(), inputs.is_motion_asked, inputs.notice]
+    outputs = [*engine_parts(inputs), inputs.notice]
     hero.reuse(reuse, None, outputs, **QUIET)
     inputs.upload.upload(load, inputs.upload, outputs, **QUIET)
 
@@ -145,34 +175,24 @@ def _connect_detail(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
     def detail(event: gr.EventData) -> str:
         return _told(lambda: api.submit(api.detail_request(event.id, **event.settings), parents=[event.id]))
 
-    def detail_upload(project: str, path: str, prompt: str) -> str:
-        return _told(lambda: _submit_uploaded(api, Path(path), prompt, project_id=project or None))
+    def detail_upload(project: str, path: str, prompt: str, engine: str) -> str:
+        fields = {"engine": engine or page_engine(api).name, "prompt": prompt or ""}
+        return _told(lambda: _submit_uploaded(api, Path(path), fields, project_id=project or None))
 
     hero.detail(detail, None, inputs.notice, **QUIET).then(None, js=_SUBMITTED)
     inputs.detail_upload.upload(
         detail_upload,
-        [inputs.project, inputs.detail_upload, inputs.prompt],
+        [inputs.project, inputs.detail_upload, inputs.prompt, inputs.fields["engine"]],
         inputs.notice,
         js=_WITH_PROJECT,
         **QUIET,
     ).then(None, js=_SUBMITTED)
 
 
-def _submit_uploaded(api: Api, path: Path, prompt: str, *, project_id: str | None) -> list[str]:
-    """Queue the detail of the clip at `path`, which shows what the prompt says."""
-    fields = {"kind": "detail", "engine": page_engine(api).name, "source": api.inputs.add_clip(path)}
-    return api.submit(parse_request({**fields, "prompt": prompt or ""}), project_id=project_id)
-
-
-def _detail_options(api: Api) -> dict[str, Any] | None:
-    """Return what the page offers for detail, or None where the engine adds none."""
-    spec = page_engine(api).detail
-    names = ("target_size", "degradation_step", "num_inference_steps", "guidance_scale", "timestep_shift")
-    if spec is None:
-        return None
-    defaults = {name: DetailRequest.model_fields[name].default for name in names}
-    defaults |= {"degradation_step": spec.degradation_step}
-    return {"safe": spec.safe_ranges, "defaults": defaults, "leastSimilarity": spec.least_similarity}
+def _submit_uploaded(api: Api, path: Path, fields: dict[str, str], *, project_id: str | None) -> list[str]:
+    """Queue the detail of the clip at `path` by an engine, with the words that say what it shows."""
+    source = api.inputs.add_clip(path)
+    return api.submit(parse_request({"kind": "detail", "source": source, **fields}), project_id=project_id)
 
 
 def _connect_pictures(api: Api, inputs: Inputs) -> None:
@@ -195,34 +215,6 @@ def _connect_pictures(api: Api, inputs: Inputs) -> None:
         stored.then(None, None, inputs.generate, js=_RELEASE)
         picture.clear(lambda: "", None, name, **QUIET)
         name.change(show, name, picture, **QUIET)  # type: ignore[attr-defined]  # made from events
-
-
-def _connect_prediction(api: Api, inputs: Inputs) -> None:
-    """Connect the predicted seconds to all inputs that change them, and ask until the model has loaded."""
-
-    def predict(*values: Any) -> tuple[str, Any]:
-        try:
-            seconds = api.predicted_seconds(_request(api, inputs, ("-", *values), is_motion_asked=False))
-        except StudioError:
-            return "", gr.skip()
-        return ("", gr.skip()) if seconds is None else (_rounded(seconds), gr.Timer(active=False))
-
-    _, *others = inputs.fields.values()
-    timer = gr.Timer(1.0)
-    changes = [inputs.fields[field].change for field in _COSTLY_FIELDS]  # type: ignore[attr-defined]
-    gr.on(
-        [timer.tick, *changes],
-        predict,
-        others,
-        [inputs.prediction, timer],
-        preprocess=False,
-        trigger_mode="always_last",
-        **QUIET,
-    )
-
-
-def _rounded(seconds: float) -> str:
-    return "less than a second" if seconds < 0.95 else f"{seconds:.0f} s"
 
 
 def _connect_cancel(api: Api, panel: gr.HTML, notice: gr.HTML) -> None:
@@ -259,37 +251,35 @@ def _connect_edit(api: Api, inputs: Inputs, takes: gr.HTML) -> None:
     """Connect Edit of a waiting clip, and what saves it unless it was changed elsewhere meanwhile."""
     shown, hidden = gr.update(visible=True), gr.update(visible=False)
 
-    def begin(event: gr.EventData) -> list[Any]:
+    def begin(event: gr.EventData) -> dict[Any, Any]:
         try:
             generation = api.generation(event.id)
-            request = _editable(api, generation)
-            values = [*_values(inputs, request), request.motion_score is not None]
-            return [*values, "", f"{generation.id} {generation.edits}", shown, shown]
+            filled = _filled(api, inputs, _editable(generation), inputs.fields)
+            begun = ["", f"{generation.id} {generation.edits}", shown, shown]
         except Exception as exc:
-            return [*(gr.skip() for _ in inputs.fields), gr.skip(), sentence(exc), "", hidden, hidden]
+            filled, begun = {}, [sentence(exc), "", hidden, hidden]
+        return {**filled, **dict(zip(state, begun, strict=True))}
 
     def save(editing: str, is_motion_asked: bool, *values: Any) -> list[Any]:
         generation_id, _, edits = editing.partition(" ")
         try:
-            request = _request(api, inputs, values, is_motion_asked)
+            request = _request(api, inputs, (is_motion_asked, *values))
             api.edit(generation_id, request, edits=int(edits))
         except Exception as exc:
             return [sentence(exc), gr.skip(), gr.skip(), gr.skip()]
         return ["", "", hidden, hidden]
 
     fields, state = [*inputs.fields.values()], [inputs.notice, inputs.editing, inputs.save, inputs.leave]
-    takes.edit(begin, None, [*fields, inputs.is_motion_asked, *state], **QUIET)
+    takes.edit(begin, None, [*engine_parts(inputs), *state], **QUIET)
     asked = [inputs.editing, inputs.is_motion_asked, *fields]
     inputs.save.click(save, asked, state, preprocess=False, **QUIET).then(None, js=_REFRESH)
     inputs.leave.click(lambda: ["", "", hidden, hidden], None, state, **QUIET)
 
 
-def _editable(api: Api, generation: Generation) -> ClipRequest:
+def _editable(generation: Generation) -> ClipRequest:
     """Return the request of a waiting clip that these inputs can hold; RequestError for any other."""
     if generation.status != "queued":
         raise RequestError("status", "Only a clip that waits can be edited, and this has begun; use Reuse.")
-    if generation.request.engine != page_engine(api).name:
-        raise RequestError("engine", "This clip waits for another model; cancel it and make it anew there.")
     return _clip_alone(generation.request)
 
 
@@ -302,20 +292,38 @@ def _told(action: Callable[[], Any]) -> str:
     return ""
 
 
-def _request(api: Api, inputs: Inputs, values: tuple[Any, ...], is_motion_asked: bool) -> ClipRequest:
-    """Return the request that the inputs describe; RequestError says what is not allowed."""
-    form = zip(inputs.fields, values, strict=True)
-    left_out = () if is_motion_asked else ("motion_score",)
-    given = {field: value for field, value in form if value not in (None, "") and field not in left_out}
-    return _clip_alone(parse_request({"engine": page_engine(api).name, **given}))
+def _request(api: Api, inputs: Inputs, values: tuple[Any, ...]) -> ClipRequest:
+    """Return the request that the inputs describe; RequestError says what is not allowed.
+
+    values: whether an amount of motion is asked for, then those of the fields. What the engine does not
+    honour is not shown and left out.
+    """
+    is_motion_asked, *form = values
+    given = {
+        field: value for field, value in zip(inputs.fields, form, strict=True) if value not in (None, "")
+    }
+    spec = page_engine(api, given.get("engine"))
+    fields = honoured(spec) - (frozenset() if is_motion_asked else {"motion_score"})
+    kept = {field: value for field, value in given.items() if field in fields}
+    return _clip_alone(parse_request({**kept, "engine": spec.name}))
 
 
-def _values(inputs: Inputs, request: ClipRequest) -> list[Any]:
-    """Return what each input shows for `request`."""
+def _filled(api: Api, inputs: Inputs, request: ClipRequest, fields: Collection[str]) -> dict[Any, Any]:
+    """Return component -> update, such that the inputs of `fields` show what `request` says."""
     shown = request.model_dump()
-    texts = {field for field, each in inputs.fields.items() if isinstance(each, gr.Textbox)}
-    shown |= {field: "" if shown[field] is None else str(shown[field]) for field in texts}
-    return [gr.skip() if shown[field] is None else shown[field] for field in inputs.fields]
+    spec = page_engine(api, request.engine)
+    updates = engine_changes(api, inputs, spec) if "engine" in fields else {}
+    for field, component in inputs.fields.items():
+        if field not in fields or (shown[field] is None and not isinstance(component, gr.Textbox)):
+            continue
+        is_text = isinstance(component, gr.Textbox)
+        value = "" if shown[field] is None else str(shown[field]) if is_text else shown[field]
+        settings = controls(spec).get(field, {}) if "engine" in fields else {}
+        updates[component] = gr.update(**{**settings, "value": value})
+    if "motion_score" in fields:
+        is_asked = shown["motion_score"] is not None
+        updates[inputs.is_motion_asked] = gr.update(value=is_asked, visible="motion_score" in honoured(spec))
+    return updates
 
 
 def _clip_alone(request: Request) -> ClipRequest:

@@ -7,8 +7,9 @@ import gradio as gr
 
 from backend.api import Api
 from backend.requests import SoundRequest, parse_request
+from studio.controls import page_engine, sound_engine
 from studio.endpoints import sentence
-from studio.inputs import QUIET, own_html, page_engine
+from studio.inputs import QUIET, own_html
 from studio.markup import NOTICE
 from studio.sound_markup import DESK, TRACK
 
@@ -27,8 +28,8 @@ import('/assets/js/sound.js').then(({ mountDesk }) => mountDesk(element, {
 
 
 def is_offered(api: Api) -> bool:
-    """Return whether what the page makes clips with makes sound too."""
-    return page_engine(api).sound is not None
+    """Return whether any model makes sound; its sound goes with the clips of the others too."""
+    return any(spec.sound is not None for spec in api.engines())
 
 
 def build(api: Api) -> None:
@@ -95,13 +96,18 @@ def _submit(api: Api, generation_id: str, settings: dict[str, Any], variations: 
     parents = made.parents if made.kind == "sound" else (generation_id,)
     given = {name: value for name, value in settings.items() if value not in (None, "")}
     # Without words of its own a take is made from the picture alone, not from the prompt of the clip.
-    request = api.sounds.request(generation_id, **{"prompt": "", **given})
+    engine = sound_engine(api, made.request.engine)
+    request = api.sounds.request(generation_id, **{"prompt": "", "engine": engine, **given})
     return api.submit(request, variations=variations, parents=parents[:1])
 
 
 def _submit_uploaded(api: Api, path: Path) -> list[str]:
     """Queue a take for the clip at `path`, from its picture alone."""
-    fields = {"kind": "sound", "engine": page_engine(api).name, "source": api.inputs.add_clip(path)}
+    fields = {
+        "kind": "sound",
+        "engine": sound_engine(api, page_engine(api).name),
+        "source": api.inputs.add_clip(path),
+    }
     return api.submit(parse_request(fields))
 
 

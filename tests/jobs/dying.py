@@ -3,8 +3,8 @@
 `arm` writes the moment into the weights folder; reaching it removes the file and kills. A moment is an event
 and how often it has happened since the prompt of `REQUEST` was read: "load 1" (before that),
 "encode_prompt 1", "velocities 3", "sound velocities 3", "decode 2", "rename .mp4 2" (before the second such
-file takes its name), "read back 1" (all files are in place and nobody has been told), "rename .json 1" (before
-there is a receipt).
+file takes its name), "read back 1" (all files are in place and nobody has been told), "rename .json 1"
+(before there is a receipt).
 """
 
 import json

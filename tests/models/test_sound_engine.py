@@ -13,7 +13,6 @@ from backend.media.probe import VideoFacts
 from backend.models.engine import Conditioning, Pass, SoundMaker
 from backend.models.kinora import engine as pocket
 from backend.models.kinora.engine import PocketEngine
-from backend.models.kinora.spec import POCKET_SOUND
 from backend.pipelines.sampling import initial_noise
 from backend.pipelines.soundtrack import Silent, make_soundtrack
 from backend.requests import SoundRequest
@@ -86,7 +85,6 @@ def test_any_number_of_steps_is_decoded(maker: SoundMaker, steps: int) -> None:
 
 def test_a_clip_of_three_seconds_gets_a_sound(engine: PocketEngine, maker: SoundMaker) -> None:
     assert maker is engine.soundtrack()
-    engine.spec = replace(engine.spec, sound=POCKET_SOUND)
     frames = np.concatenate([FRAMES, FRAMES[:15]])
     silent = Silent(VideoFacts(48, 64, 32, 16.0, 3.0, False, "h264"), frames)
     request = SoundRequest(source="0" * 64, prompt="a ball", seed=1, num_inference_steps=2)

@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.api import Api, EngineSpec
-from backend.config import Settings
+from backend.config import DEFAULT_HUB, Settings
 from studio.app import build_app
 
 TINY = "tests.tiny_engine:make"
@@ -50,12 +50,15 @@ class Running:
 
 
 @contextmanager
-def running_studio(data_dir: Path, *, password: str = "") -> Iterator[Running]:
-    """Serve a studio on a free port for as long as the context lasts."""
+def running_studio(
+    data_dir: Path, *, password: str = "", hub: str = DEFAULT_HUB, prepare: Callable[[Settings], None] = id
+) -> Iterator[Running]:
+    """Serve a studio on a free port for as long as the context lasts; `prepare` runs before it opens."""
     weights_dir = data_dir / "weights"
     weights_dir.mkdir(parents=True)
     (weights_dir / "vocabulary.json").write_text(json.dumps(VOCABULARY))
-    settings = Settings(data_dir=data_dir, weights_dir=weights_dir, device="cpu")
+    settings = Settings(data_dir=data_dir, weights_dir=weights_dir, device="cpu", hub=hub)
+    prepare(settings)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     with (

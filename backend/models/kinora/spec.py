@@ -47,5 +47,5 @@ KINORA_POCKET = EngineSpec(
     motion_score_range=(0.0, 40.0),
     # A young refiner: on drafts that are not noised it is 0.9 dB above bicubic, from step 60 on below it.
     detail=DetailSpec(max_frames=65, safe_ranges={"degradation_step": (0, 30)}, degradation_step=0),
-    sound=None,  # POCKET_SOUND where the weights of its sound members are in assets
+    sound=POCKET_SOUND,
 )
