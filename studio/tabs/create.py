@@ -9,7 +9,7 @@ import gradio as gr
 from backend.api import Api, Generation
 from backend.errors import RequestError, StudioError
 from backend.requests import ClipRequest, Request, parse_request
-from studio.controls import controls, honoured, page_engine
+from studio.controls import controls, given_pictures, honoured, page_engine
 from studio.endpoints import sentence
 from studio.estimates import connect_estimate
 from studio.inputs import (
@@ -320,6 +320,8 @@ def _filled(api: Api, inputs: Inputs, request: ClipRequest, fields: Collection[s
         value = "" if shown[field] is None else str(shown[field]) if is_text else shown[field]
         settings = controls(spec).get(field, {}) if "engine" in fields else {}
         updates[component] = gr.update(**{**settings, "value": value})
+    if "engine" in fields and any(shown[field] for field in given_pictures(spec)):
+        updates[inputs.folds["given"]] = gr.update(visible=True, open=True)
     if "motion_score" in fields:
         is_asked = shown["motion_score"] is not None
         updates[inputs.is_motion_asked] = gr.update(value=is_asked, visible="motion_score" in honoured(spec))
