@@ -194,7 +194,7 @@ def _quality(spec: EngineSpec) -> gr.Radio:
 
 def _pictures(spec: EngineSpec) -> tuple[gr.Accordion, dict[str, gr.Image], dict[str, gr.Textbox]]:
     """Return the fold of given pictures, their slots and their hidden names, by request field."""
-    pictures, names = {}, {}
+    pictures = {}
     with (
         gr.Accordion(
             "Start and end image", open=False, elem_id="given", visible=bool(given_pictures(spec))
@@ -211,7 +211,8 @@ def _pictures(spec: EngineSpec) -> tuple[gr.Accordion, dict[str, gr.Image], dict
                 elem_id=field.replace("_", "-"),
                 **settings,
             )
-            names[field] = gr.Textbox(visible="hidden", container=False)
+    # Outside of the fold, which shows all that is in it when it is shown again.
+    names = {field: gr.Textbox(visible="hidden", container=False) for field in pictures}
     return fold, pictures, names
 
 

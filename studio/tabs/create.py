@@ -319,7 +319,7 @@ def _filled(api: Api, inputs: Inputs, request: ClipRequest, fields: Collection[s
         is_text = isinstance(component, gr.Textbox)
         value = "" if shown[field] is None else str(shown[field]) if is_text else shown[field]
         settings = controls(spec).get(field, {}) if "engine" in fields else {}
-        updates[component] = gr.update(**{**settings, "value": value})
+        updates[component] = gr.update(**{**settings, "value": value}) if settings else value
     if "engine" in fields and any(shown[field] for field in given_pictures(spec)):
         updates[inputs.folds["given"]] = gr.update(visible=True, open=True)
     if "motion_score" in fields:

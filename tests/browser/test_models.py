@@ -126,6 +126,7 @@ def test_each_model_shows_the_controls_it_honours_and_back(page: Page) -> None:
     expect(page.locator("#given")).to_be_visible()
     open_folds(page)
     shown(page, tiny - {"motion", "negative motion"})
+    expect(page.locator("#inputs label", has_text="Textbox").filter(visible=True)).to_have_count(0)
     choose_model(page, "Tiny")
     shown(page, tiny)
 
