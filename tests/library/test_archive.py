@@ -101,7 +101,8 @@ def test_missing_file_is_left_out_and_still_known_after_the_import(
     project = idle_studio.library.import_project(path)
     (copy,) = idle_studio.library.page(Wanted(project_id=project.id))
     assert idle_studio.library.missing(copy) == ["clip"]
-    assert idle_studio.library.put_back(tmp_path / "moved.mp4") == [made.id, copy.id]
+    put_back = idle_studio.library.put_back(tmp_path / "moved.mp4")
+    assert sorted(put_back) == sorted([made.id, copy.id])  # ids of one millisecond have no order
 
 
 def forge(path: Path, *entries: tuple[str | zipfile.ZipInfo, bytes], deflated: bool = False) -> Path:

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 import torch
@@ -58,9 +59,13 @@ def test_the_loop_takes_as_long_as_that_of_diffusers(tmp_path: Path) -> None:
     def ours() -> None:
         sample_latents(engine, asked, conditioning=text)
 
-    rounds = [(seconds(ours), seconds(theirs)) for _ in range(ROUNDS)][1:]
-    ratio = min(one for one, _ in rounds) / min(other for _, other in rounds)
-    print(f"loop against that of diffusers: {ratio:.3f}, {min(other for _, other in rounds):.2f} s")
+    ours(), theirs()
+    ratio, best = inf, (inf, inf)
+    for _ in range(ROUNDS):  # other programs on the machine only ever add to a time
+        best = (min(best[0], seconds(ours)), min(best[1], seconds(theirs)))
+        ratio = best[0] / best[1]
+        if ratio <= MOST_OVERHEAD:
+            break
     assert ratio <= MOST_OVERHEAD
 
 
