@@ -15,7 +15,7 @@ from backend.pipelines.clip import sample_latents
 from backend.requests import ClipRequest
 from tests.models.tiny_open import WAN_TEXT, TinyWan, write_wan
 
-STEPS, SIDE, SECONDS, ROUNDS = 4, 128, 0.6, 5
+STEPS, SIDE, SECONDS, ROUNDS = 4, 128, 0.6, 16
 # A network that is much more work than what surrounds it.
 HEAVY = TinyWan(extra={"num_attention_heads": 8, "attention_head_dim": 48, "ffn_dim": 1536, "num_layers": 4})
 MOST_OVERHEAD = 1.03
