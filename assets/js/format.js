@@ -59,3 +59,10 @@ export function fraction(progress) {
   if (remaining !== null && elapsed + remaining > 0) return elapsed / (elapsed + remaining);
   return numSteps ? (0.95 * step) / numSteps : 0;
 }
+
+const NAMELESS = { detail: "A clip of yours", sound: "From the picture" };
+
+/** Return the prompt of a take, or what it is called where it was made without words. */
+export function wordsOf({ kind, request }) {
+  return request.prompt || NAMELESS[kind];
+}

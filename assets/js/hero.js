@@ -1,6 +1,6 @@
 /** The middle of the page: the clip being made, or the one that was chosen. */
 
-import { duration, fraction, phaseName } from "./format.js";
+import { duration, fraction, phaseName, wordsOf } from "./format.js";
 import { Compare } from "./compare.js";
 import { DetailPanel } from "./detail.js";
 import { draftsWith, showDrafts } from "./drafts.js";
@@ -101,7 +101,7 @@ function soundless(take) {
 }
 
 function showTake(field, take) {
-  field("prompt").textContent = take.request.prompt || "A clip of yours";
+  field("prompt").textContent = wordsOf(take);
   const isWaiting = VIEWS[take.status] === "making" && !take.progress?.preview;
   if (take.status === "failed") field("veil").textContent = take.error;
   else if (take.status === "canceled") field("veil").textContent = "Canceled before it was finished.";

@@ -1,6 +1,6 @@
 /** The right of the Library: the chosen clip, what can be done with it, its family, and its differences. */
 
-import { ago } from "./format.js";
+import { ago, wordsOf } from "./format.js";
 import { kindName } from "./library.js";
 import { ask, send } from "./library-door.js";
 import { tabNamed } from "./tabs.js";
@@ -58,7 +58,7 @@ export class Chosen {
   #show(family) {
     const take = this.#take;
     this.#showClip(take);
-    this.#field("prompt").textContent = take.request.prompt || "A clip of yours";
+    this.#field("prompt").textContent = wordsOf(take);
     const size = take.facts.width ? ` · ${take.facts.width} x ${take.facts.height}` : "";
     this.#field("about").textContent = `${kindName(take)} · seed ${take.seed ?? "not drawn"}${size} · ${ago(take.created_at)}`;
     this.#field("missing").hidden = take.missing.length === 0;

@@ -1,6 +1,6 @@
 /** The Library: projects at the left, a wall of posters, the chosen clip at the right. */
 
-import { ago } from "./format.js";
+import { ago, wordsOf } from "./format.js";
 import { Chosen } from "./library-chosen.js";
 import { ask } from "./library-door.js";
 import { Shelf } from "./library-shelf.js";
@@ -151,7 +151,7 @@ function posterItem(take, pick) {
   else if (take.status !== "done") frame.textContent = OUTCOMES[take.status];
   if (take.is_starred) frame.append(badge("★", "Starred"));
   const prompt = Object.assign(document.createElement("span"), { className: "prompt", dir: "auto" });
-  prompt.textContent = take.request.prompt.slice(0, 200) || "A clip of yours";
+  prompt.textContent = wordsOf(take).slice(0, 200);
   const small = Object.assign(document.createElement("small"), { className: "figures" });
   small.textContent = `${kindName(take)} · ${ago(take.created_at)}`;
   button.append(frame, prompt, small);

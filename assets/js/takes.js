@@ -1,6 +1,6 @@
 /** The right of the page: what was made, and what waits. */
 
-import { ago, duration, fraction, phaseName } from "./format.js";
+import { ago, duration, fraction, phaseName, wordsOf } from "./format.js";
 import { choose, loadOlder, refresh, subscribe } from "./state.js";
 
 /** Fill `element` and keep it true; `page` has cancel, retry, front and edit(id), pause(atOnce), resume(). */
@@ -120,7 +120,7 @@ function frontButton(job, page) {
 
 function updateJob(item, job) {
   const prompt = item.querySelector(".prompt");
-  const words = job.request.prompt.slice(0, 200) || NAMELESS[job.kind];
+  const words = wordsOf(job).slice(0, 200);
   if (prompt.textContent !== words) prompt.textContent = words; // it was edited
   const left = job.progress?.remaining_seconds;
   item.querySelector("small").textContent = phaseName(job) + (left ? ` · ${duration(left)} left` : "");
@@ -135,11 +135,9 @@ function pickButton(take) {
   return button;
 }
 
-const NAMELESS = { detail: "A clip of yours", sound: "From the picture" };
-
 function words(take) {
   const block = part("span", "words");
-  const prompt = part("span", "prompt", take.request.prompt.slice(0, 200) || NAMELESS[take.kind]);
+  const prompt = part("span", "prompt", wordsOf(take).slice(0, 200));
   prompt.dir = "auto";
   block.append(prompt, part("small", "figures"));
   return block;

@@ -4,7 +4,6 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -39,15 +38,6 @@ MOMENTS = (
     "rename .json 1",
 )
 STAGES = ("load 1", "velocities 1", "velocities 6", "decode 1", "rename .mp4 1", "read back 1")
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A studio whose worker can be killed at a chosen moment."""
-    folder = tmp_path_factory.mktemp("mortal")
-    settings = Settings(data_dir=folder / "data", weights_dir=folder / "weights", device="cpu")
-    with Api.open(settings, warm_engine=None, extra_engines=DYING) as api:
-        yield api
 
 
 @pytest.fixture(scope="module")

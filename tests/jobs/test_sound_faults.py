@@ -1,12 +1,9 @@
 """A worker that is killed while it makes a sound: the sound is made all the same, and is the same."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from backend.api import Api, Generation
-from backend.config import Settings
-from tests.jobs.dying import DYING, REQUEST, arm
+from tests.jobs.dying import REQUEST, arm
 from tests.waiting import ended
 
 pytestmark = pytest.mark.faults
@@ -19,15 +16,6 @@ MOMENTS = (
     "rename .mp4 1",
     "rename .jpg 1",
 )
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A studio whose worker can be killed at a chosen moment."""
-    folder = tmp_path_factory.mktemp("mortal")
-    settings = Settings(data_dir=folder / "data", weights_dir=folder / "weights", device="cpu")
-    with Api.open(settings, warm_engine=None, extra_engines=DYING) as api:
-        yield api
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ the first latent frame, at noise level 0; pictures at other frames are tokens be
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,17 +24,15 @@ from backend.models.diffusers_parts import (
     open_extra,
     open_pipeline,
     resized,
-    to_frames,
     to_pixels,
     upsampled,
 )
-from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
+from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, SoundMaker
 from backend.models.installed import Installed
-from backend.models.lora_weights import LoraRack
 from backend.models.ltx2_video.clip_latents import ClipLatents
 from backend.models.ltx2_video.spec import spec
+from backend.models.ltx_video.family import LtxFamily
 from backend.models.memory import settle
-from backend.models.partial_noise import PartialNoiseRefiner
 from backend.models.placement import Placement, place
 
 _CACHED_PROMPTS = 8
@@ -70,7 +67,7 @@ def load(installed: Installed, device: str) -> "Ltx2Engine":
     return engine
 
 
-class Ltx2Engine:
+class Ltx2Engine(LtxFamily):
     """Implements the engine protocol, one pass at a time: a batch of two would need the memory of two.
 
     parts: an LTX2ConditionPipeline.
@@ -79,12 +76,7 @@ class Ltx2Engine:
     def __init__(
         self, parts: Any, engine_spec: EngineSpec, placement: Placement, *, weights_sha256: str
     ) -> None:
-        self.spec = engine_spec
-        self.device = str(placement)
-        self.weights_sha256 = weights_sha256
-        self._parts = parts
-        self._placement = placement
-        self._vae = parts.vae
+        super().__init__(parts, engine_spec, placement, weights_sha256=weights_sha256)
         self._latents = ClipLatents(
             frames=parts.vae_temporal_compression_ratio,
             frame_rate=engine_spec.frame_rate,
@@ -93,8 +85,6 @@ class Ltx2Engine:
             / parts.audio_vae_temporal_compression_ratio,
             sound_width=int(parts.transformer.config.audio_in_channels),
         )
-        self.upsampler: Any = None
-        self._rack = LoraRack(parts)
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
     def encode_prompt(self, prompt: str) -> PromptEmbeds:
@@ -131,11 +121,10 @@ class Ltx2Engine:
         picture = self._encode(frames)
         return self._latents.joined(picture, self._latents.silence(picture))
 
-    @torch.no_grad()
     def decode(self, latents: Tensor, *, layer: Layer = "picture") -> np.ndarray:
         """Return frames (T, H, W, 3) uint8 of `latents` (1, C, F + S, H, W)."""
         assert layer == "picture"  # it predicts no motion
-        return self._decode(self._latents.picture(latents))
+        return self._decode_picture(self._latents.picture(latents))
 
     def preview(self, latents: Tensor, *, layer: Layer = "picture") -> np.ndarray:
         """Return frames (T, H / 2, W / 2, 3) uint8: the means of 2 x 2 latents decode to about that."""
@@ -144,7 +133,7 @@ class Ltx2Engine:
         height, width = latents.shape[3] * factor // 2, latents.shape[4] * factor // 2
         picture = self._latents.picture(latents)
         is_small = min(latents.shape[3:]) < _LEAST_HALVED  # the decoder mirrors edges, which needs two places
-        frames = self._decode(picture if is_small else halved(picture))
+        frames = self._decode_picture(picture if is_small else halved(picture))
         return resized(frames, height=height, width=width)
 
     @torch.no_grad()
@@ -164,14 +153,6 @@ class Ltx2Engine:
         """Return latents of twice the height and width of `latents` (1, C, F + S, H, W)."""
         picture = upsampled(self._latents.picture(latents), self._parts, self.upsampler)
         return self._latents.joined(picture, self._latents.silence(picture))
-
-    def refiner(self, degradation_step: int) -> Refiner:
-        """Return the model itself as its refiner: it goes on from a draft noised to that step."""
-        return PartialNoiseRefiner(self, degradation_step=degradation_step)
-
-    def wear(self, strengths: Mapping[Path, float]) -> None:
-        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
-        self._rack.wear(strengths)
 
     def soundtrack(self) -> SoundMaker:
         """Raise RequestError: these weights make the sound of their own clips alone."""
@@ -204,16 +185,6 @@ class Ltx2Engine:
         pixels = to_pixels(frames).to(self._placement.device, vae.dtype)
         latents = vae.encode(pixels).latent_dist.mode().float()
         return self._parts._normalize_latents(latents, vae.latents_mean, vae.latents_std).cpu()
-
-    @torch.no_grad()
-    def _decode(self, latents: Tensor) -> np.ndarray:
-        """Return frames (T, H, W, 3) uint8 of `latents` (1, C, F, H, W) of the picture alone."""
-        vae = self._vae
-        factor = vae.config.scaling_factor
-        scaled = self._parts._denormalize_latents(latents, vae.latents_mean, vae.latents_std, factor)
-        scaled = scaled.to(self._placement.device, vae.dtype)
-        timestep = torch.zeros(1).to(scaled) if vae.config.timestep_conditioning else None
-        return to_frames(vae.decode(scaled, timestep, return_dict=False)[0])
 
     @torch.no_grad()
     def _forward(self, latents: Tensor, sigma: float, conditioning: Conditioning, which: Pass) -> Tensor:
@@ -277,18 +248,3 @@ class Ltx2Engine:
             device=latents.device,
         )
         return bounds
-
-    @property
-    def _patch(self) -> tuple[int, int]:
-        """Return the patch sizes in space and in time."""
-        return self._parts.transformer_spatial_patch_size, self._parts.transformer_temporal_patch_size
-
-    def _packed(self, latents: Tensor) -> Tensor:
-        """Return `latents` (B, C, F, H, W) as tokens (B, F*H*W, C)."""
-        packed: Tensor = self._parts._pack_latents(latents, *self._patch)
-        return packed
-
-    def _unpacked(self, tokens: Tensor, *, like: Tensor) -> Tensor:
-        """Return `tokens` (B, F*H*W, C) as latents of the shape of `like`."""
-        unpacked: Tensor = self._parts._unpack_latents(tokens, *like.shape[2:], *self._patch)
-        return unpacked

@@ -7,9 +7,8 @@ positions of their frame.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,16 +24,14 @@ from backend.models.diffusers_parts import (
     open_extra,
     open_pipeline,
     resized,
-    to_frames,
     to_pixels,
     upsampled,
 )
-from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, Refiner, SoundMaker
+from backend.models.engine import Conditioning, EngineSpec, Given, KeyFrame, Layer, Pass, SoundMaker
 from backend.models.installed import Installed
-from backend.models.lora_weights import LoraRack
+from backend.models.ltx_video.family import LtxFamily
 from backend.models.ltx_video.spec import spec
 from backend.models.memory import settle
-from backend.models.partial_noise import PartialNoiseRefiner
 from backend.models.placement import Placement, place
 
 _CACHED_PROMPTS = 32
@@ -70,7 +67,7 @@ def load(installed: Installed, device: str) -> "LtxEngine":
     return engine
 
 
-class LtxEngine:
+class LtxEngine(LtxFamily):
     """Implements the engine protocol, one pass at a time: a batch of two would need the memory of two.
 
     parts: an LTXPipeline, or an LTXConditionPipeline for a model that takes key frames.
@@ -79,14 +76,7 @@ class LtxEngine:
     def __init__(
         self, parts: Any, engine_spec: EngineSpec, placement: Placement, *, weights_sha256: str
     ) -> None:
-        self.spec = engine_spec
-        self.device = str(placement)
-        self.weights_sha256 = weights_sha256
-        self._parts = parts
-        self._placement = placement
-        self._vae = parts.vae
-        self.upsampler: Any = None
-        self._rack = LoraRack(parts)
+        super().__init__(parts, engine_spec, placement, weights_sha256=weights_sha256)
         self._block_cache: BlockCache | None = None
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
 
@@ -123,16 +113,10 @@ class LtxEngine:
         vae = self._vae
         return self._parts._normalize_latents(latents, vae.latents_mean, vae.latents_std).cpu()
 
-    @torch.no_grad()
     def decode(self, latents: Tensor, *, layer: Layer = "picture") -> np.ndarray:
         """Return frames (T, H, W, 3) uint8 of `latents` (1, C, F, H, W)."""
         assert layer == "picture"  # it predicts no motion
-        vae = self._vae
-        factor = vae.config.scaling_factor
-        scaled = self._parts._denormalize_latents(latents, vae.latents_mean, vae.latents_std, factor)
-        scaled = scaled.to(self._placement.device, vae.dtype)
-        timestep = torch.zeros(1).to(scaled) if vae.config.timestep_conditioning else None
-        return to_frames(vae.decode(scaled, timestep).sample)
+        return self._decode_picture(latents)
 
     def preview(self, latents: Tensor, *, layer: Layer = "picture") -> np.ndarray:
         """Return frames (T, H / 2, W / 2, 3) uint8: the means of 2 x 2 latents decode to about that."""
@@ -145,19 +129,11 @@ class LtxEngine:
         """Return latents of twice the height and width of `latents` (1, C, F, H, W)."""
         return upsampled(latents, self._parts, self.upsampler)
 
-    def refiner(self, degradation_step: int) -> Refiner:
-        """Return the model itself as its refiner: it goes on from a draft noised to that step."""
-        return PartialNoiseRefiner(self, degradation_step=degradation_step)
-
     def use_block_cache(self, threshold: float) -> None:
         """Skip blocks from now on where a step changes less than `threshold`, and say so in `device`."""
         networks = [self._parts.transformer]
         self._block_cache = BlockCache(networks, threshold=threshold)
         self.device = f"{self.device}, block cache {threshold:g}"
-
-    def wear(self, strengths: Mapping[Path, float]) -> None:
-        """Use the LoRA files of `strengths` as strongly as it says, and no others; WeightsError."""
-        self._rack.wear(strengths)
 
     def soundtrack(self) -> SoundMaker:
         """Raise RequestError: these weights make no sound."""
@@ -243,18 +219,3 @@ class LtxEngine:
             scale_factor_t=self._parts.vae_temporal_compression_ratio,
             frame_index=frame,
         )
-
-    @property
-    def _patch(self) -> tuple[int, int]:
-        """Return the patch sizes in space and in time."""
-        return self._parts.transformer_spatial_patch_size, self._parts.transformer_temporal_patch_size
-
-    def _packed(self, latents: Tensor) -> Tensor:
-        """Return `latents` (B, C, F, H, W) as tokens (B, F*H*W, C)."""
-        packed: Tensor = self._parts._pack_latents(latents, *self._patch)
-        return packed
-
-    def _unpacked(self, tokens: Tensor, *, like: Tensor) -> Tensor:
-        """Return `tokens` (B, F*H*W, C) as latents of the shape of `like`."""
-        unpacked: Tensor = self._parts._unpack_latents(tokens, *like.shape[2:], *self._patch)
-        return unpacked
