@@ -8,7 +8,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from backend.errors import WeightsError
 from backend.models.engine import Conditioning, Layer, Pass
 from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
+from backend.models.kinora.member import read_member
 from backend.models.kinora.refiner import RefinerTransformer, degraded
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.models.kinora.text_encoder import TextEncoder
@@ -51,7 +52,8 @@ class PocketNetworks:
 def load(weights_dir: Path, device: str) -> "PocketEngine":
     """Return the engine with the weights in `weights_dir`/kinora-pocket, on `device`.
 
-    Every file is checked against its sha256 first: WeightsError names the first that is missing or damaged.
+    Every file is checked against its sha256 first: WeightsError names the first that is missing or damaged,
+    and what is of another version.
     Raises ResourceError for a device that is not there.
     """
     found = problems(weights_dir, KINORA_POCKET)
@@ -59,12 +61,11 @@ def load(weights_dir: Path, device: str) -> "PocketEngine":
         raise WeightsError(found[0])
     placement = place(device)
     folder = weights_dir / KINORA_POCKET.folder
-    options: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32}
     networks = PocketNetworks(
-        vae=VideoAutoencoder.from_pretrained(folder / "vae", **options),
-        text_encoder=TextEncoder.from_pretrained(folder / "text_encoder", **options),
-        transformer=VideoTransformer.from_pretrained(folder / "transformer", **options),
-        refiner=_refiner(folder / "refiner", options),
+        vae=read_member(VideoAutoencoder, folder / "vae"),
+        text_encoder=read_member(TextEncoder, folder / "text_encoder"),
+        transformer=read_member(VideoTransformer, folder / "transformer"),
+        refiner=_refiner(folder / "refiner"),
     )
     return PocketEngine(networks, placement, weights_sha256=weights_sha256(folder), folder=folder)
 
@@ -260,11 +261,8 @@ def shown_text(engine: PocketEngine, conditioning: Conditioning, which: Pass) ->
     return prompt
 
 
-def _refiner(folder: Path, options: dict[str, Any]) -> RefinerTransformer | None:
-    if not folder.exists():
-        return None
-    refiner: RefinerTransformer = RefinerTransformer.from_pretrained(folder, **options)
-    return refiner
+def _refiner(folder: Path) -> RefinerTransformer | None:
+    return read_member(RefinerTransformer, folder) if folder.exists() else None
 
 
 def batch_of(prompts: Sequence[PromptEmbeds], *, copies: int) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from backend.errors import WeightsError
 from backend.models.engine import Conditioning, Pass
 from backend.models.kinora.engine import PocketEngine, batch_of, shown_text
 from backend.models.kinora.mel import log_mel
+from backend.models.kinora.member import read_member
 from backend.models.kinora.sound_autoencoder import MEL_FACTOR, SoundAutoencoder
 from backend.models.kinora.soundtrack import SoundtrackTransformer
 from backend.models.kinora.spec import POCKET_SOUND
@@ -48,11 +49,10 @@ def load_networks(folder: Path) -> SoundNetworks:
         raise WeightsError(
             f"The {missing[0]} of Kinora Pocket is not installed; train it or restore its folder."
         )
-    options: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32}
     return SoundNetworks(
-        vae=SoundAutoencoder.from_pretrained(folder / "sound_vae", **options),
-        vocoder=Vocoder.from_pretrained(folder / "vocoder", **options),
-        transformer=SoundtrackTransformer.from_pretrained(folder / "soundtrack", **options),
+        vae=read_member(SoundAutoencoder, folder / "sound_vae"),
+        vocoder=read_member(Vocoder, folder / "vocoder"),
+        transformer=read_member(SoundtrackTransformer, folder / "soundtrack"),
     )
 
 
