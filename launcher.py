@@ -132,6 +132,7 @@ class Venv:
         remove_half_installed(self._site_packages())
         say("Kinora: installing packages; this takes a few minutes, once.")
         install(self, extras)
+        compile_ahead(self)
         self._write_stamp(extras)
         say("Kinora: set-up is complete.")
 
@@ -210,6 +211,15 @@ def install(venv: Venv, extras: list[str]) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     if pip.returncode:
         raise LauncherError(explain(lines))
+
+
+def compile_ahead(venv: Venv) -> None:
+    """Have librosa compile its functions into numba's cache here, once.
+
+    Two processes that do so at the same time can leave it so that each later one crashes (numba issue 10128).
+    """
+    command = [str(venv.python), "-c", "import librosa.filters, librosa.onset"]
+    subprocess.run(command, env=environment(None), capture_output=True, check=False)
 
 
 def requirements(root: Path, extras: list[str]) -> list[str]:
@@ -314,11 +324,13 @@ def test(venv: Venv, env: dict[str, str], *, pytest_options: list[str], choice: 
         venv.set_up(extra="dev")
     if not (choice.fast or choice.faults):
         install_browser()
+    if not choice.faults:
+        env = {"OMP_NUM_THREADS": "1", **env}  # two processes that each took all cores would wait in turn
     steps = (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy", "backend", "studio"],
-        ["pytest", "-m", marks_of(choice), *(option for option in pytest_options if option != "--")],
+        ["pytest", *chosen_tests(choice), *(option for option in pytest_options if option != "--")],
     )
     worst = 0
     for step in steps:
@@ -327,11 +339,16 @@ def test(venv: Venv, env: dict[str, str], *, pytest_options: list[str], choice: 
     return worst
 
 
-def marks_of(choice: argparse.Namespace) -> str:
-    """Return which tests pytest shall run."""
+def chosen_tests(choice: argparse.Namespace) -> list[str]:
+    """Return the options that tell pytest which tests to run, and in how many processes.
+
+    Most tests wait for a browser or a worker, so two processes halve their time; those that kill processes
+    run one by one.
+    """
     if choice.faults:
-        return "faults"
-    return "not browser and not faults" if choice.fast else "not faults"
+        return ["-m", "faults"]
+    marks = "not browser and not faults" if choice.fast else "not faults"
+    return ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", marks]
 
 
 def install_browser() -> None:

@@ -81,8 +81,7 @@ _DRAWN_SEEDS = 2**32  # short enough to read and retype; larger seeds can be ask
 
 @dataclass(frozen=True)
 class StudioStatus:
-    """How the studio is. worker: "starting", "idle", "busy" or "stopped"; problems: one sentence each.
-
+    """How the studio is. worker: "starting", "idle", "busy" or "stopped"; problems: one sentence each;
     recovered: how many unfinished clips this start found.
     """
 

@@ -78,9 +78,10 @@ MODELS: Options = {
     "MODEL": "to add: a folder in diffusers' layout, or an id on huggingface.co; else its name here",
     "--name NAME": "what to call an added model",
     "--revision COMMIT": "the commit to download, 40 hexadecimal digits; default: the newest",
-    "--short-side N": "pixels of the short side of its clips; default: what it was trained for",
+    "--short-side N": "pixels of the short side of its clips; 0, the default: what it was trained for",
     "--memory PLAN": "how its weights share the memory: auto, whole, models, models-int8, blocks, blocks-fp8",
     "--block-cache T": "skip blocks where a step changes less than T, such as 0.1, which is faster; 0 is off",
+    "--upsampler FOLDER": "to set: folder of LTX's latent upsampler, which begins details; '' for none",
     "--yes": "do not ask before downloading or removing",
 }
 SOUND: Options = (
@@ -114,7 +115,7 @@ EXPORT: Options = {
     "--json": "print one JSON object on stdout",
 }
 TRAIN: Options = {
-    "MEMBER": "vae, text, base, refiner, sound-vae, vocoder, soundtrack, verifier or sound-verifier",
+    "MEMBER": "vae, text, base, refiner, finisher, sound-vae, vocoder, soundtrack or a verifier",
     "--minutes N": "how long to train",
     "--resume": "go on from the last checkpoint",
 } | _DEVICE

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from backend.config import Settings
 from backend.errors import NotFoundError
-from backend.store import generations
+from backend.store import generations, library
 from backend.store.database import Database
 from backend.store.generations import Generation
 
@@ -20,6 +20,11 @@ class Finished:
         """Return the generation of that id; NotFoundError if there is none."""
         with self._database.reading() as connection:
             return generations.get(connection, generation_id)
+
+    def details(self, generation_id: str) -> list[Generation]:
+        """Return the finished details that were made of a generation itself, oldest first."""
+        with self._database.reading() as connection:
+            return library.details(connection, generation_id)
 
     def output_path(self, generation_id: str, role: str) -> Path:
         """Return where the finished file of that role lies; NotFoundError where there is none (any more)."""

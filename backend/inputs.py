@@ -16,7 +16,7 @@ from backend.media.inputs import (
 from backend.media.probe import probe
 from backend.models.engine import EngineSpec
 from backend.models.installed import read
-from backend.models.loras import read_loras, require_loras, store_lora
+from backend.models.loras import read_loras, remove_lora, require_loras, store_lora
 from backend.requests import INPUT_PATTERN, ClipRequest, Request, SoundRequest
 from backend.soundtracks import require_sound_inputs
 
@@ -51,9 +51,16 @@ class Inputs:
         """Return the name by which requests can use the sound of the file at `path`; MediaError."""
         return store_sound(path, folder=self._folder)
 
-    def add_lora(self, path: Path) -> str:
-        """Return the name by which requests can use the LoRA at `path`, which is copied; WeightsError."""
-        return store_lora(path, models_dir=self._settings.models_dir)
+    def add_lora(self, path: Path, *, engine: str, file_name: str = "") -> str:
+        """Return the name by which requests can use the LoRA at `path`, which is copied.
+
+        file_name: what it is called where it came from, if not as `path` is. Raises WeightsError for what is
+        no LoRA or was made for another model than the added one called `engine`, of which nothing is kept;
+        NotFoundError, ResourceError.
+        """
+        installed = read(self._settings.models_dir, engine)
+        models_dir = self._settings.models_dir
+        return store_lora(path, models_dir=models_dir, wearer=installed, file_name=file_name)
 
     def loras(self, engine: str) -> dict[str, str]:
         """Return name -> title of the LoRA files that were made for the added model called `engine`."""
@@ -62,6 +69,10 @@ class Inputs:
         except (NotFoundError, WeightsError):
             return {}
         return {lora.name: lora.title for lora in read_loras(self._settings.models_dir, installed)}
+
+    def remove_lora(self, name: str) -> None:
+        """Delete the LoRA of that name; clips made with it stay, but cannot be made again. NotFoundError."""
+        remove_lora(self._settings.models_dir, name)
 
     def require(self, request: Request, spec: EngineSpec) -> None:
         """Raise RequestError unless what `request` names is in the data folder, and not too long."""

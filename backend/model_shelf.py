@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from backend.config import Settings
 from backend.errors import ConflictError, RequestError, ResourceError, StudioError
@@ -15,9 +16,11 @@ from backend.model_arrivals import Arrival, Arrivals, Ticket
 from backend.models import installed as records
 from backend.models import weights
 from backend.models.adding import UNKNOWN_LICENCE, remove_model, title_of
+from backend.models.block_cache_costs import CacheCost, costs_of
+from backend.models.changing import UPSAMPLER, Change, changed, takes_upsampler
 from backend.models.diffusers_folder import WEIGHTS_SUFFIX
 from backend.models.engine import EngineSpec
-from backend.models.families import recognised, spec_of
+from backend.models.families import FAMILIES, recognised, spec_of
 from backend.models.installed import Installed
 from backend.models.memory_plans import BYTES_PER_PARAMETER, PLANS, needed_bytes
 from backend.models.weights_watch import WeightsWatch
@@ -36,7 +39,10 @@ class Model:
     size_bytes: of its files. source, revision: the repository and commit, or for our own the digest of its
     files; empty for a local folder. memory_bytes: plan -> what its weights take on the device; empty for an
     engine without files. problems: one sentence for each file that is missing or damaged. is_added: by a
-    creator, who can choose its memory plan and remove it. room_bytes: free on its disk.
+    creator, who can choose its memory plan and remove it. room_bytes: free on its disk. block_cache: its
+    threshold, None where it has none; cache_costs: threshold to choose -> what was measured. side_step: of
+    what its short side is a multiple. takes_upsampler: a latent upsampler can be added; upsampler: where that
+    lies.
     """
 
     spec: EngineSpec
@@ -50,6 +56,11 @@ class Model:
     problems: tuple[str, ...] = ()
     is_added: bool = False
     room_bytes: int = 0
+    block_cache: float | None = None
+    cache_costs: Mapping[float, CacheCost | None] = field(default_factory=dict)
+    side_step: int = 1
+    takes_upsampler: bool = False
+    upsampler: str = ""
 
 
 class ModelShelf:
@@ -166,24 +177,14 @@ class ModelShelf:
             return records.problems(records.read(self._models_dir, name), is_thorough=True)
         return weights.problems(self._settings.weights_dir, self._spec(name))
 
-    def change(self, name: str, *, memory_plan: str | None = None, short_side: int | None = None) -> None:
-        """Change how an added model shares the memory or how large its clips are, from the next clip on.
+    def change(self, name: str, **fields: Any) -> None:
+        """Change how an added model is used, from the next clip on; `fields` are those of `Change`.
 
-        Raises NotFoundError, RequestError.
+        Raises NotFoundError, RequestError, WeightsError.
         """
-        if memory_plan is not None and memory_plan not in PLANS:
-            known = ", ".join(PLANS)
-            raise RequestError(
-                "memory_plan", f"Memory plan must be one of {known}; you gave '{memory_plan[:40]}'."
-            )
-        _require_short_side(short_side)
-        installed = records.read(self._models_dir, name)
-        changed = replace(
-            installed,
-            memory_plan=memory_plan or installed.memory_plan,
-            short_side=short_side or installed.short_side,
-        )
-        records.write(self._models_dir, changed)
+        asked = Change(**fields)
+        _require_short_side(asked.short_side or None)
+        records.write(self._models_dir, changed(records.read(self._models_dir, name), asked))
 
     def remove(self, name: str, *, typed: str) -> None:
         """Remove an added model once its name was typed; a folder that was only added stays on the disk.
@@ -249,6 +250,11 @@ class ModelShelf:
             memory_plan=installed.memory_plan,
             short_side=installed.short_side,
             room_bytes=free_bytes(self._models_dir),
+            block_cache=installed.block_cache if FAMILIES[installed.family].has_block_cache else None,
+            cache_costs=costs_of(installed.family),
+            side_step=installed.facts["pixels"],
+            takes_upsampler=takes_upsampler(installed),
+            upsampler=_upsampler(installed),
         )
 
     def _own(self, spec: EngineSpec) -> Model:
@@ -271,6 +277,12 @@ class ModelShelf:
             memory_bytes={"whole": loaded},
             problems=problems,
         )
+
+
+def _upsampler(installed: Installed) -> str:
+    """Return where the model's latent upsampler lies, or the empty string."""
+    has_own = bool(installed.facts.get("has_upsampler"))
+    return str(records.path_of(installed, UPSAMPLER)) if has_own else ""
 
 
 def _is_id(model: str) -> bool:

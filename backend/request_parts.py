@@ -1,10 +1,12 @@
 """Parts of clip requests that may come several times: pictures at frames, and LoRA files with strengths."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.errors import RequestError
+from backend.request_words import shown
 
 if TYPE_CHECKING:
     from backend.models.engine import EngineSpec
@@ -37,6 +39,27 @@ PART_LIMITS = {
     "picture in the data folder",
     "loras": f"must be at most {MAX_LORAS} pairs of the sha256 of a stored file and a strength from -4 to 4",
 }
+
+
+PART_NAMES = {"given_frames": "Given frames", "loras": "LoRA files"}
+_NUMBERS = {
+    "frame": "A given frame must be a whole number from 1 on",
+    "strength": "The strength of a LoRA must be a number from -4 to 4",
+}
+
+
+def part_sentence(place: Sequence[str | int], data: Mapping[str, Any]) -> str:
+    """Return what is wrong at `place` of `data`, a request; empty where that is in no part.
+
+    place: of a problem as pydantic tells it, such as ("loras", 0, "strength").
+    """
+    field = str(place[0]) if len(place) > 1 else ""
+    if field not in PART_LIMITS:
+        return ""
+    if place[-1] in _NUMBERS:
+        number = data[field][place[1]].get(place[-1])
+        return f"{_NUMBERS[str(place[-1])]}; you gave {shown(number)}."
+    return f"{PART_NAMES[field]} {PART_LIMITS[field]}; you gave {shown(data[field])}."
 
 
 def check_given_frames(given: tuple[GivenFrame, ...], spec: "EngineSpec", *, duration_seconds: float) -> None:

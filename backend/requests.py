@@ -17,10 +17,12 @@ from backend.request_parts import (
     MAX_GIVEN_FRAMES,
     MAX_LORAS,
     PART_LIMITS,
+    PART_NAMES,
     GivenFrame,
     LoraUse,
     check_given_frames,
     check_loras,
+    part_sentence,
 )
 from backend.request_words import is_storable, json_problem, shown
 
@@ -308,7 +310,7 @@ def _check_pictures(request: ClipRequest, spec: "EngineSpec") -> None:
         )
 
 
-_NAMES = {
+_NAMES = PART_NAMES | {
     "prompt": "Prompt",
     "negative_prompt": "Negative prompt",
     "engine": "Engine",
@@ -328,8 +330,6 @@ _NAMES = {
     "renormalisation": "Renormalisation",
     "image": "Start image",
     "last_image": "End image",
-    "given_frames": "Given frames",
-    "loras": "LoRA files",
     "kind": "Kind",
     "source": "Clip",
     "target_size": "Target size",
@@ -366,6 +366,8 @@ def _first_sentence(error: ValidationError, data: Mapping[str, Any], model: _Mod
     problem = error.errors(include_input=False, include_url=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else "box"
     name = _NAMES.get(field, field)
+    if sentence := part_sentence(problem["loc"], data):
+        return RequestError(field, sentence)
     if problem["type"] == "extra_forbidden":
         return RequestError(field, f"A request has no field called {shown(field[:40])}.")
     if problem["type"] == "missing":

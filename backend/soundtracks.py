@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,13 +11,14 @@ from backend.config import Settings
 from backend.errors import NotFoundError, RequestError
 from backend.finished import Finished
 from backend.jobs.sound_files import output, with_clip
-from backend.media.audio import Track, at_loudness, mixed, read_written
+from backend.media.audio import SAMPLE_RATE, Track, at_loudness, mixed, read_sound, read_written
 from backend.media.files import copy_file
 from backend.media.inputs import clip_path, sound_path, store_clip, store_sound
+from backend.media.metadata import read_metadata
 from backend.media.probe import probe
 from backend.media.sound_export import write_with_sound
 from backend.models.engine import EngineSpec
-from backend.requests import INPUT_PATTERN, SoundRequest, parse_request
+from backend.requests import INPUT_PATTERN, DetailRequest, SoundRequest, parse_request
 from backend.store.generations import Generation, Output
 
 
@@ -90,23 +92,29 @@ class Sounds:
     def accept(self, generation_id: str) -> Generation:
         """Return the clip that the sound was made for, of which the sound, as it is mixed, now is a part.
 
-        A clip that was brought along has no generation of its own: there it is the sound's. Raises
-        NotFoundError, MediaError.
+        Details of the clip that have no sound of their own are given it too. A clip that was brought along
+        has no generation of its own: there it is the sound's. Raises NotFoundError, MediaError.
         """
         sound = self._finished.generation(generation_id)
         self._finished.output_path(generation_id, "sound")
         if not sound.parents:
             return sound
-        return self._finished.stored(
-            accepted(sound, self._finished.generation(sound.parents[0]), settings=self._settings)
-        )
+        clip = self._finished.generation(sound.parents[0])
+        for detail in self._finished.details(clip.id):
+            if _passed_on(detail) in (None, clip.id):
+                self._finished.stored(accepted_in_detail(sound, detail, settings=self._settings))
+        return self._finished.stored(accepted(sound, clip, settings=self._settings))
 
     def take_off(self, generation_id: str) -> Generation:
         """Return the clip as it was before a sound became a part of it; the sound stays among its takes.
 
-        Raises NotFoundError where no sound was accepted for it.
+        It is taken off the details that it was passed on to as well. Raises NotFoundError where no sound was
+        accepted for it.
         """
         self._finished.output_path(generation_id, "silent")
+        for detail in self._finished.details(generation_id):
+            if _passed_on(detail) == generation_id:
+                self._finished.stored(silenced(detail))
         return self._finished.stored(silenced(self._finished.generation(generation_id)))
 
 
@@ -169,23 +177,49 @@ def mixed_take(sound: Generation, mix: Mix, *, settings: Settings) -> Generation
 
 def accepted(sound: Generation, clip: Generation, *, settings: Settings) -> Generation:
     """Return `clip` with the clip of `sound` as its own; the one without sound stays as "silent"."""
-    before = _output(clip, "clip")
-    source = settings.data_dir / _output(sound, "clip").path
-    path = (settings.data_dir / before.path).with_name(f"{clip.id}-{sound.id}.mp4")
-    copy_file(source, path)
-    written = output("clip", path, media_type="video/mp4", data_dir=settings.data_dir)
-    outputs = _with(clip.outputs, written)
-    if clip.output("silent") is None:
-        outputs = (*outputs, replace(before, role="silent"))
-    return replace(clip, outputs=outputs, facts={**clip.facts, "sound": sound.id})
+    path = _sounding_path(clip, sound, settings)
+    copy_file(settings.data_dir / _output(sound, "clip").path, path)
+    return _sounding(clip, path, {"sound": sound.id}, settings)
+
+
+def accepted_in_detail(sound: Generation, detail: Generation, *, settings: Settings) -> Generation:
+    """Return `detail` with what is heard in its part of the clip of `sound`, as `accepted` does."""
+    assert isinstance(detail.request, DetailRequest)
+    silent = settings.data_dir / (detail.output("silent") or _output(detail, "clip")).path
+    begun = round((detail.request.start_seconds or 0.0) * SAMPLE_RATE)
+    heard = read_sound(settings.data_dir / _output(sound, "clip").path)[begun:]
+    path = _sounding_path(detail, sound, settings)
+    write_with_sound(path, silent, heard, metadata=read_metadata(silent), title=detail.request.prompt)
+    return _sounding(detail, path, {"sound": sound.id, "sound_of": sound.parents[0]}, settings)
 
 
 def silenced(clip: Generation) -> Generation:
     """Return `clip`, for which a sound was accepted, with the one without sound as its own again."""
     silent = replace(_output(clip, "silent"), role="clip")
     outputs = tuple(each for each in clip.outputs if each.role not in ("clip", "silent"))
-    facts = {name: value for name, value in clip.facts.items() if name != "sound"}
+    facts = {name: value for name, value in clip.facts.items() if name not in ("sound", "sound_of")}
     return replace(clip, outputs=(silent, *outputs), facts=facts)
+
+
+def _passed_on(detail: Generation) -> str | None:
+    """Return the clip whose sound was passed on to `detail`; None if it is silent, "" if it has its own."""
+    if detail.facts.keys() & {"sound", "sound_seconds"}:
+        return str(detail.facts.get("sound_of", ""))
+    return None
+
+
+def _sounding_path(clip: Generation, sound: Generation, settings: Settings) -> Path:
+    """Return where `clip` with `sound` lies: beside the clip as it was made."""
+    return (settings.data_dir / _output(clip, "clip").path).with_name(f"{clip.id}-{sound.id}.mp4")
+
+
+def _sounding(clip: Generation, path: Path, facts: dict[str, Any], settings: Settings) -> Generation:
+    """Return `clip` with the file at `path` as its own and `facts` of its sound; what was stays "silent"."""
+    before = _output(clip, "clip")
+    outputs = _with(clip.outputs, output("clip", path, media_type="video/mp4", data_dir=settings.data_dir))
+    if clip.output("silent") is None:
+        outputs = (*outputs, replace(before, role="silent"))
+    return replace(clip, outputs=outputs, facts={**clip.facts, **facts})
 
 
 def _output(generation: Generation, role: str) -> Output:

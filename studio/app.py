@@ -14,6 +14,7 @@ from studio.door import hosts
 from studio.endpoints import add_endpoints
 from studio.entrance import Entrance
 from studio.exports import export_routes
+from studio.given_routes import given_routes
 from studio.guard import MAX_BODY_BYTES, Guard
 from studio.library_routes import library_routes
 from studio.markup import HEADER
@@ -40,7 +41,18 @@ TABS = (
 )
 
 _ASSETS = Path(__file__).parent.parent / "assets"
-_STYLE_SHEETS = ("layout", "inputs", "hero", "detail", "export", "takes", "library", "sound", "models")
+_STYLE_SHEETS = (
+    "layout",
+    "inputs",
+    "hero",
+    "detail",
+    "export",
+    "takes",
+    "library",
+    "sound",
+    "models",
+    "given",
+)
 _MOUNT_HEADER = "import('/assets/js/header.js').then(({ mountHeader }) => mountHeader(element));"
 _HEAD = """
 <meta name="theme-color" content="#14151A">
@@ -92,6 +104,7 @@ def build_app(api: Api, *, port: int, token: str, password: str = "") -> FastAPI
     app.include_router(studio_routes(api))
     app.include_router(library_routes(api))
     app.include_router(model_routes(api))
+    app.include_router(given_routes(api))
     for path in _CLOSED:
         app.add_route(f"/gradio_api/{path}", _not_found, methods=["GET", "POST"])
     for kind in ("css", "js"):

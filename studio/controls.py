@@ -40,11 +40,13 @@ def honoured(spec: EngineSpec) -> frozenset[str]:
         fields |= {"motion_guidance_scale", "renormalisation"}
     if "motion_score" in spec.capabilities:
         fields |= {"motion_score", "negative_motion_score"}
+    if "loras" in spec.capabilities:
+        fields |= {"loras"}
     return frozenset(fields)
 
 
 def given_pictures(spec: EngineSpec) -> tuple[str, ...]:
-    """Return the fields of pictures that an engine takes."""
+    """Return the fields of pictures that an engine takes, "given_frames" among them."""
     return spec.pictures.accepted if "given_frames" in spec.capabilities else ()
 
 

@@ -21,6 +21,8 @@ _COSTLY_FIELDS = (
     "motion_guidance_scale",
     "image",
     "last_image",
+    "given_frames",
+    "loras",
 )
 _SOON_SECONDS, _LATER_SECONDS = 1.0, 5.0
 

@@ -21,6 +21,7 @@ MAX_BODY_BYTES = 64 * 2**20
 MAX_FILE_BYTES = 4 * 2**30
 IMPORT_PATH = "/studio/projects/import"
 PUT_BACK_PATH = "/studio/library/put-back"
+LORA_PATH = "/studio/loras"
 
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -36,7 +37,8 @@ _SECURITY_HEADERS = {
         "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
-_FILE_BODIES = (IMPORT_PATH, PUT_BACK_PATH)  # written to the disk as they come, never held in memory
+# Written to the disk as they come, never held in memory.
+_FILE_BODIES = (IMPORT_PATH, PUT_BACK_PATH, LORA_PATH)
 _UPLOAD_PATH = "/gradio_api/upload"  # its bodies are files, which nobody reads as JSON
 _FILE_PATHS = ("/gradio_api/file", "/gradio_api/stream", "/media/")
 _FILE_POLICY = (

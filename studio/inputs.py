@@ -11,6 +11,7 @@ from backend.requests import MAX_VARIATIONS, PRESETS, ClipRequest
 from studio.controls import controls, given_pictures, honoured, page_engine, picture_controls
 from studio.engine_views import engine_views
 from studio.markup import KNOWN_WORDS, NOTICE, PREDICTION, WORDS
+from studio.parts import part_changes, part_fold, part_rows
 
 OFFERED_VARIATIONS = tuple(n for n in (1, 2, 3, 4) if n <= MAX_VARIATIONS)
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -32,11 +33,13 @@ class Inputs:
     pictures: request field -> where its picture is shown; the field itself is a hidden name. project: hidden.
     editing: hidden; id and edits of the waiting clip that is edited, or nothing. save, leave: only then.
     follower: tells when there are other engines than before. folds: what opens and closes, by its name.
+    panels: request field -> what shows its rows, see `studio.parts`.
     """
 
     fields: dict[str, Component]
     follower: gr.HTML
     folds: dict[str, gr.Accordion]
+    panels: dict[str, gr.HTML]
     known_words: gr.HTML
     detail_column: gr.Column
     project: gr.Textbox
@@ -62,6 +65,7 @@ def build_inputs(api: Api) -> Inputs:
     spec = page_engine(api)
     engine, follower = _engine(api)
     given, pictures, picture_names = _pictures(spec)
+    frames, frames_panel = part_fold("given_frames", spec)
     prompt = gr.Textbox(
         label="Prompt", lines=3, max_lines=8, elem_id="prompt", placeholder="What happens, and where?"
     )
@@ -80,6 +84,7 @@ def build_inputs(api: Api) -> Inputs:
         save = gr.Button("Save changes", elem_id="save-changes", min_width=0, visible=False)
         leave = gr.Button("Stop editing", elem_id="stop-editing", min_width=0, visible=False)
     notice = own_html(NOTICE, "", elem_id="notice")
+    loras, loras_panel = part_fold("loras", spec)
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         seed, random_seed, reuse_seed = _seed()
         steering = {**_guidance(spec), **_sampling(spec)}
@@ -89,10 +94,12 @@ def build_inputs(api: Api) -> Inputs:
     )
     fields = {"engine": engine, "prompt": prompt, "negative_prompt": negative_prompt, **shape}
     fields |= {**picture_names, "motion_score": motion, "preset": preset, "seed": seed, **steering}
+    fields |= part_rows()
     return Inputs(
         fields=fields,
         follower=follower,
-        folds={"given": given, "negative": negative},
+        folds={"given": given, "negative": negative, "given_frames": frames, "loras": loras},
+        panels={"given_frames": frames_panel, "loras": loras_panel},
         known_words=known_words,
         detail_column=detail_column,
         project=gr.Textbox(visible="hidden", container=False),
@@ -130,6 +137,8 @@ def engine_changes(api: Api, inputs: Inputs, spec: EngineSpec) -> dict[Any, Any]
     return {
         **fields,
         **slots,
+        **part_changes(inputs.folds, inputs.panels, spec),
+        inputs.fields["loras"]: "",
         inputs.fields["motion_score"]: gr.update(**{**controls(spec)["motion_score"], "visible": False}),
         inputs.is_motion_asked: gr.update(value=False, visible="motion_score" in honoured(spec)),
         inputs.folds["given"]: gr.update(visible=bool(given_pictures(spec))),
@@ -141,8 +150,9 @@ def engine_changes(api: Api, inputs: Inputs, spec: EngineSpec) -> dict[Any, Any]
 
 def engine_parts(inputs: Inputs) -> list[Any]:
     """Return the components that `engine_changes` may update."""
-    others = [inputs.is_motion_asked, *inputs.folds.values(), inputs.detail_column, inputs.known_words]
-    return [*inputs.fields.values(), *inputs.pictures.values(), *others]
+    others = [inputs.is_motion_asked, inputs.detail_column, inputs.known_words]
+    folded = [*inputs.pictures.values(), *inputs.panels.values(), *inputs.folds.values()]
+    return [*inputs.fields.values(), *folded, *others]
 
 
 def _engine(api: Api) -> tuple[gr.Dropdown, gr.HTML]:

@@ -158,15 +158,15 @@ def _add_passing_on(router: APIRouter, api: Api) -> None:
 
     @router.post(IMPORT_PATH)
     async def import_project(request: Request) -> Response:
-        path = await _received(api, request, ".zip")
+        path = await received(api, request, ".zip")
         return await run_in_threadpool(
-            _answer_and_delete, path, lambda: project_view(api.library.import_project(path))
+            answer_and_delete, path, lambda: project_view(api.library.import_project(path))
         )
 
     @router.post(PUT_BACK_PATH)
     async def put_back(request: Request) -> Response:
-        path = await _received(api, request, ".file")
-        return await run_in_threadpool(_answer_and_delete, path, lambda: {"ids": api.library.put_back(path)})
+        path = await received(api, request, ".file")
+        return await run_in_threadpool(answer_and_delete, path, lambda: {"ids": api.library.put_back(path)})
 
 
 def _page(api: Api, wanted: Wanted, before: str | None) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _temporary(api: Api, suffix: str) -> Path:
     return api.settings.uploads_dir / f"{uuid4().hex}{suffix}"
 
 
-async def _received(api: Api, request: Request, suffix: str) -> Path:
+async def received(api: Api, request: Request, suffix: str) -> Path:
     """Return where the body of `request` was written; nothing is left where it breaks off."""
     path = _temporary(api, suffix)
     try:
@@ -222,7 +222,8 @@ async def _received(api: Api, request: Request, suffix: str) -> Path:
     return path
 
 
-def _answer_and_delete(path: Path, call: Callable[[], Any]) -> Response:
+def answer_and_delete(path: Path, call: Callable[[], Any]) -> Response:
+    """Return what `call` returns as JSON, or its refusal, when the file at `path` is gone."""
     try:
         return answer(call)
     finally:

@@ -25,10 +25,12 @@ class Wish(_Body):
 
 
 class ModelChange(_Body):
-    """How a model shares the memory, or how large its clips are."""
+    """How a model is used: see `Change` of the backend, whose fields these are."""
 
     memory_plan: str | None = None
     short_side: int | None = None
+    block_cache: float | None = None
+    upsampler: str | None = None
 
 
 class Removal(_Body):

@@ -8,6 +8,7 @@ _PLANS = {
     "auto": "Auto: the fastest that fits",
     "whole": "Whole: all of it on the device, the fastest",
     "models": "Models: one part at a time",
+    "models-int8": "Models in 8-bit whole numbers: smaller, and a little less exact",
     "blocks": "Blocks: one block of a part at a time, slow",
     "blocks-fp8": "Blocks in 8 bits: the smallest, and a little less exact",
 }
@@ -39,6 +40,13 @@ def model_view(model: Model) -> dict[str, Any]:
         "memory": [{"plan": plan, "bytes": needed} for plan, needed in model.memory_bytes.items()],
         "memory_plan": model.memory_plan,
         "plans": plans_view(model) if model.is_added else [],
+        "short_side": model.short_side,
+        "side_step": model.side_step,
+        "caches": caches_view(model) if model.is_added else [],
+        "block_cache": model.block_cache,
+        "takes_loras": model.is_added and "loras" in spec.capabilities,
+        "takes_upsampler": model.is_added and model.takes_upsampler,
+        "upsampler": model.upsampler,
         "problems": list(model.problems),
         "is_added": model.is_added,
     }
@@ -50,6 +58,24 @@ def plans_view(model: Model) -> list[dict[str, Any]]:
     return [
         {"name": name, "title": _PLANS.get(name, name), "bytes": model.memory_bytes.get(name)}
         for name in names
+    ]
+
+
+def caches_view(model: Model) -> list[dict[str, Any]]:
+    """Return the thresholds of the block cache to choose from, with what each was measured to cost."""
+    if model.block_cache is None:
+        return []
+    titles = {0.0: "Off: every block runs at every step"}
+    for threshold, cost in model.cache_costs.items():
+        titles[threshold] = (
+            "not measured; trained weights begin about here"
+            if cost is None
+            else f"{cost.block_share:.0%} of the blocks run, {cost.psnr:g} dB PSNR"
+        )
+    titles.setdefault(model.block_cache, "your own, not measured")
+    return [
+        {"threshold": threshold, "title": f"{threshold:g}: {title}" if threshold else title}
+        for threshold, title in sorted(titles.items())
     ]
 
 
@@ -78,12 +104,15 @@ def abilities(spec: EngineSpec) -> list[str]:
         "Start image": "image" in takes - needs,
         "Needs a start image": "image" in needs,
         "End image": "last_image" in takes - needs,
+        "Images at frames": "given_frames" in takes,
         "Needs an end image": "last_image" in needs,
         "Amount of motion": "motion_score" in spec.capabilities,
         "Motion guidance": "motion_guidance" in spec.capabilities,
         "Camera": "camera" in spec.capabilities,
         "Detail": spec.detail is not None,
         "Sound": spec.sound is not None,
+        "Clips with their own sound": spec.own_sound_rate > 0,
+        "LoRA files": "loras" in spec.capabilities,
     }
     return [ability for ability, is_there in found.items() if is_there]
 

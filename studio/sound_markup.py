@@ -9,6 +9,8 @@ DESK = """
     <label>What not to hear <textarea name="negative_prompt" rows="2"></textarea></label>
     <label class="line"><input type="checkbox" name="sees_video" checked> Follow the picture</label>
     <label>Guidance <input type="number" name="guidance_scale" min="1" max="30" step="0.5"></label>
+    <label title="Low, and words outweigh the picture">Guidance by the picture <input type="number"
+      name="video_guidance_scale" min="1" max="30" step="0.5" placeholder="the same"></label>
     <label>Steps <input type="number" name="num_inference_steps" min="1" max="100"></label>
     <label>Takes <input type="number" name="variations" min="1" max="16" value="1"></label>
     <button class="primary" data-action="make">Make sound</button>

@@ -51,8 +51,10 @@ def test_misspelt_commands_are_refused_before_set_up(bare_checkout: Path, words:
     ("words", "marks"),
     [([], "not faults"), (["--fast"], "not browser and not faults"), (["--faults"], "faults")],
 )
-def test_long_tests_run_alone(words: list[str], marks: str) -> None:
-    assert launcher.marks_of(launcher.build_parser().parse_args(["test", *words])) == marks
+def test_tests_that_kill_run_alone(words: list[str], marks: str) -> None:
+    options = launcher.chosen_tests(launcher.build_parser().parse_args(["test", *words]))
+    assert options[-2:] == ["-m", marks]
+    assert ("-n" in options) == (marks != "faults")
 
 
 def test_taken_port_is_refused_before_set_up(bare_checkout: Path) -> None:
@@ -123,11 +125,13 @@ def options_in(help_text: str) -> set[str]:
 
 
 def write_wheel(folder: Path) -> Path:
-    """Return a wheel of one module, `pebble`, so that set-up can run without a network."""
+    """Return a wheel of `pebble`, and of a `librosa` that notes its use, so that set-up needs no network."""
     wheel = folder / "pebble-1.0-py3-none-any.whl"
     facts = "pebble-1.0.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("pebble/__init__.py", "")
+        for module in ("pebble/__init__", "librosa/__init__", "librosa/filters"):
+            archive.writestr(f"{module}.py", "")
+        archive.writestr("librosa/onset.py", "open(__file__ + '.compiled', 'w').close()\n")
         archive.writestr(f"{facts}/METADATA", "Metadata-Version: 2.1\nName: pebble\nVersion: 1.0\n")
         archive.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{facts}/RECORD", f"pebble/__init__.py,,\n{facts}/METADATA,,\n{facts}/WHEEL,,\n")
@@ -158,6 +162,10 @@ def pebble(venv: launcher.Venv) -> Path:
 def test_set_up_leaves_nothing_to_do(venv: launcher.Venv) -> None:
     assert venv.is_ready()
     assert subprocess.run([venv.python, "-c", "import pebble"], check=False).returncode == 0
+
+
+def test_set_up_compiles_what_two_processes_must_not(pebble: Path) -> None:
+    assert (pebble.parent / "librosa" / "onset.py.compiled").exists()
 
 
 def test_changed_pins_ask_for_set_up(venv: launcher.Venv) -> None:

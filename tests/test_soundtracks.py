@@ -134,6 +134,50 @@ def test_an_accepted_sound_is_a_part_of_its_clip(
         tiny_studio.sounds.take_off(clip.id)
 
 
+def test_a_detail_is_given_the_sound_that_its_draft_gets_later(tiny_studio: Api) -> None:
+    request = ClipRequest(prompt="a red ball", engine="tiny", seed=8, num_inference_steps=4)
+    draft = ended(tiny_studio, tiny_studio.submit(request)[0])
+    asked = {"num_inference_steps": 1, "guidance_scale": 1, "start_seconds": 0.5}
+    detailed = tiny_studio.detail_request(draft.id, **asked)
+    detail = ended(tiny_studio, tiny_studio.submit(detailed, parents=[draft.id])[0])
+    made = tiny_studio.sounds.request(draft.id, **ASKED)
+    sound = ended(tiny_studio, tiny_studio.submit(made, parents=[draft.id])[0])
+    before = path_of(tiny_studio, detail)
+    tiny_studio.sounds.accept(sound.id)
+    after = tiny_studio.generation(detail.id)
+    assert (after.facts["sound"], after.facts["sound_of"]) == (sound.id, draft.id)
+    assert path_of(tiny_studio, after, "silent") == before
+    assert picture_hash(path_of(tiny_studio, after)) == picture_hash(before)
+    assert read_metadata(path_of(tiny_studio, after)) == read_metadata(before)
+    heard, whole = (read_sound(path_of(tiny_studio, each)) for each in (after, sound))
+    part = whole[SAMPLE_RATE // 2 :][: len(heard)]
+    assert np.abs(heard - part).mean() < 0.1 * np.abs(part).mean()
+    tiny_studio.sounds.accept(sound.id)
+    assert [each.role for each in tiny_studio.generation(detail.id).outputs].count("silent") == 1
+    tiny_studio.sounds.take_off(draft.id)
+    silent = tiny_studio.generation(detail.id)
+    assert path_of(tiny_studio, silent) == before and not silent.facts.keys() & {"sound", "sound_of"}
+
+
+def test_a_clip_of_a_variable_frame_rate_gets_a_sound_as_long_as_itself(
+    tiny_studio: Api, tmp_path: Path
+) -> None:
+    uneven = tmp_path / "uneven.mp4"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=size=96x96:rate=30:duration=2"),
+        *("-vf", "select='if(lt(t,1),1,not(mod(n,3)))'", "-fps_mode", "vfr", uneven),
+    )
+    source = tiny_studio.inputs.add_clip(uneven)
+    made = ended(tiny_studio, tiny_studio.submit(SoundRequest(source=source, engine="tiny", **ASKED))[0])  # type: ignore[arg-type]
+    assert made.error is None
+    given, written = probe(uneven), probe(path_of(tiny_studio, made))
+    assert (given.num_frames, written.num_frames) == (40, 40)
+    lasting = len(read_sound(path_of(tiny_studio, made))) / SAMPLE_RATE
+    assert lasting == pytest.approx(given.duration_seconds, abs=1 / SAMPLE_RATE)
+    assert lasting == pytest.approx(2.0, abs=0.1)
+    assert picture_hash(path_of(tiny_studio, made)) == picture_hash(uneven)
+
+
 def test_an_upload_of_another_rate_shape_and_sound_gets_one(tiny_studio: Api, tmp_path: Path) -> None:
     clip = tmp_path / "own.mp4"
     run_ffmpeg(

@@ -1,6 +1,7 @@
 /** One model as a card, and one on its way as a line. */
 
 import { bytes, duration } from "./format.js";
+import { settingsOf } from "./model-settings.js";
 
 const PHASES = {
   downloading: "Downloading",
@@ -15,7 +16,7 @@ export function modelItem(model, page) {
   item.className = "model";
   item.dataset.name = model.name;
   item.append(...factsOf(model));
-  if (model.plans.length) item.append(planChoice(model, page));
+  if (model.is_added) item.append(...settingsOf(model, page));
   for (const problem of model.problems) item.append(line("p", problem, "warning"));
   const row = line("p", "", "row");
   if (model.size_bytes) row.append(button("Check files", (self) => page.check(model, self)));
@@ -78,17 +79,6 @@ export function arrivalItem(arrival, page) {
 export function suggestedName(place) {
   const last = place.trim().replace(/\/+$/, "").split(/[/\\]/).at(-1).toLowerCase();
   return last.replace(/[-_.]?diffusers$/, "").replace(/[^a-z0-9.-]+/g, "-").replace(/^[^a-z0-9]+/, "").slice(0, 40);
-}
-
-function planChoice(model, page) {
-  const label = line("label", "Memory plan ");
-  const select = document.createElement("select");
-  for (const { name, title, bytes: needed } of model.plans) {
-    select.append(new Option(needed === null ? title : `${title} (${bytes(needed)})`, name, false, name === model.memory_plan));
-  }
-  select.addEventListener("change", () => page.change("PATCH", `/studio/models/${model.name}`, { memory_plan: select.value }));
-  label.append(select);
-  return label;
 }
 
 function sizeLine(model, isNew) {

@@ -63,7 +63,8 @@ export class Player {
 
   #seek() {
     this.#video.pause();
-    this.#video.currentTime = this.#position.value * this.#video.duration;
+    const seconds = this.#position.value * this.#video.duration;
+    if (Number.isFinite(seconds)) this.#video.currentTime = seconds; // a video that still loads has no length
   }
 
   #showState() {

@@ -68,7 +68,7 @@ function acceptDroppedClips() {
   window.addEventListener("dragleave", (event) => event.relatedTarget ?? delete document.body.dataset.dropping);
   window.addEventListener("drop", (event) => {
     delete document.body.dataset.dropping;
-    if (!isFile(event) || event.target.closest("#given")) return; // a slot takes its picture itself
+    if (!isFile(event) || event.target.closest("#given, #given-frames, #loras")) return; // taken in there
     event.preventDefault();
     const isPicture = event.dataTransfer.files[0]?.type.startsWith("image/");
     const slot = isPicture && document.querySelector("#image input[type=file]");

@@ -5,7 +5,8 @@ import { drawPlot, syncLine } from "./plot.js";
 import { refresh, subscribe } from "./state.js";
 import { askedForSound } from "./tabs.js";
 
-const NUMBERS = ["guidance_scale", "num_inference_steps"];
+const DEFAULTS = ["guidance_scale", "num_inference_steps"];
+const ASKED = ["prompt", "negative_prompt", ...DEFAULTS, "video_guidance_scale"];
 const MIX = ["offset_milliseconds", "volume", "fade_in_seconds", "fade_out_seconds", "own_volume"];
 
 /** Fill `element` and keep it true; `page` has defaults and sound(), mix(), accept(), takeOff(), cancel(). */
@@ -26,7 +27,7 @@ class Desk {
     this.#root = root;
     this.#page = page;
     const asked = root.querySelector(".asked");
-    for (const name of NUMBERS) asked.elements[name].value = page.defaults[name];
+    for (const name of DEFAULTS) asked.elements[name].value = page.defaults[name];
     const on = (selector, send) => root.querySelector(selector).addEventListener("submit", (event) => {
       event.preventDefault();
       send(event.target.elements);
@@ -59,6 +60,8 @@ class Desk {
     this.#field("no-sounds").hidden = sounds.length > 0;
     const making = state.queue.find((job) => job.kind === "sound" && this.#clip && belongs(job, this.#clip));
     setText(this.#field("making"), making ? phaseName(making) : "");
+    const words = this.#clip?.request.prompt;
+    this.#root.querySelector(".asked [name=prompt]").placeholder = words || "as the picture says";
     this.#play();
     if (this.#sound) this.#describe();
   }
@@ -69,8 +72,7 @@ class Desk {
     if (!about) return;
     const fields = this.#root.querySelector(".asked").elements;
     const settings = { ...part, sees_video: fields.sees_video.checked };
-    for (const name of ["prompt", "negative_prompt"]) settings[name] = fields[name].value;
-    for (const name of NUMBERS) settings[name] = fields[name].value;
+    for (const name of ASKED) settings[name] = fields[name].value;
     this.#chosenClip = this.#clip.id;
     this.#chosenSound = "";
     this.#page.sound(about.id, settings, variations);

@@ -9,6 +9,7 @@ import numpy as np
 from backend.errors import WeightsError
 from backend.evaluation.cases import held_out_scenes, rendered
 from backend.evaluation.naturalness import Statistics, statistics_of, unnaturalness
+from backend.models.abilities import FinishingEngine
 from backend.models.engine import Engine
 from backend.pipelines.clip import Clip
 from backend.pipelines.detail import Draft, enlarged, make_detail, part_of
@@ -19,6 +20,7 @@ _REFERENCE_SEED = 500  # scenes that clips come from have seeds far below
 _REFERENCES = 4  # pictures of 256 patches each
 _JUDGED_FRAMES = 3
 _NO_FILE = "0" * 64
+_NO_FRAMES = np.zeros((0, 8, 8, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def missing_refiner(engine: Engine) -> str:
         return f"{engine.spec.title} adds no detail yet: its refiner is not installed."
     try:
         engine.refiner(engine.spec.detail.degradation_step)
+        if engine.spec.detail.has_finisher and isinstance(engine, FinishingEngine):
+            engine.finish(_NO_FRAMES, _NO_FRAMES)
     except WeightsError as exc:
         return str(exc)
     return ""

@@ -11,6 +11,7 @@ from torch import Tensor
 from backend.evaluation.sound_sampler import Silent
 from backend.media.motion import motion_features
 from backend.models.kinora.mel import SAMPLE_RATE
+from backend.training.world.captions import CaptionAttributes, caption
 from backend.training.world.dubbing import Heard, heard_of, voiced_as
 from backend.training.world.kinds import KINDS
 from backend.training.world.places import PLACES
@@ -69,6 +70,18 @@ def silent(
     video = torch.cat([encode(each.frames)[:, :16] for each in scenes]).float()
     motion = [motion_features(each.frames, frame_rate=each.scene.frame_rate) for each in scenes]
     return Silent.shown(video, torch.from_numpy(np.stack(motion)), list(prompts) or [""] * len(scenes))
+
+
+def descriptions(scenes: Sequence[Sounding]) -> list[str]:
+    """Return what a caption says of each scene: how it looks and moves, nothing of its sound."""
+    return [
+        caption(_words(each.scene), rng=random.Random(seed), typo_rate=0, sound="")
+        for seed, each in enumerate(scenes)
+    ]
+
+
+def _words(scene: Scene) -> CaptionAttributes:
+    return CaptionAttributes(scene.cast, scene.relation, scene.place, scene.camera_move)
 
 
 def overrides(scenes: Sequence[Sounding]) -> list[Override]:

@@ -15,6 +15,7 @@ from backend.models.kinora.sound_autoencoder import SoundAutoencoder
 from backend.models.kinora.soundtrack import STEP_SECONDS, SoundtrackTransformer
 from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.kinora.vocoder import Vocoder
+from backend.models.placement import mixed_precision
 
 NUM_STEPS = 25
 GUIDANCE_SCALE = 4.5
@@ -49,31 +50,42 @@ def sample_sound(
     noise: Tensor,
     num_inference_steps: int = NUM_STEPS,
     guidance_scale: float = GUIDANCE_SCALE,
+    video_guidance_scale: float | None = None,
 ) -> Tensor:
     """Return audio latents (B, 8, T, 16) for `silent` clips from `noise` of that shape.
 
-    The null branch sees neither clip nor prompt; at a scale of 1 it is not computed.
+    The null branch sees neither clip nor prompt; at a scale of 1 it is not computed. With a scale of its own
+    for the clip, a third branch sees the clip without its prompt (STIV's split form).
     """
-    is_guided = guidance_scale != 1
-    copies = 2 if is_guided else 1
-    hidden = torch.zeros_like(silent.is_seen)
-    is_seen = torch.cat([silent.is_seen, hidden]) if is_guided else silent.is_seen
-    prompts = [*silent.prompts, *[""] * (len(noise) if is_guided else 0)]
+    is_split = video_guidance_scale is not None
+    others = ([silent.is_seen] if is_split else []) + [torch.zeros_like(silent.is_seen)]
+    others = others if is_split or guidance_scale != 1 else []
+    copies = 1 + len(others)
+    is_seen = torch.cat([silent.is_seen, *others])
+    prompts = [*silent.prompts, *[""] * len(others) * len(noise)]
     video, motion = (torch.cat([values.float()] * copies) for values in (silent.video, silent.motion))
     sigmas = torch.linspace(1, 0, num_inference_steps + 1).tolist()
     x = noise
-    with torch.autocast(noise.device.type, torch.bfloat16):
+    with mixed_precision(noise.device.type):
         text, mask = text_encoder(prompts)
         for now, following in pairwise(sigmas):
             sigma = torch.full((copies * len(x),), now, device=x.device)
             velocities = transformer(
                 torch.cat([x] * copies), sigma, text, mask, video=video, motion=motion, has_video=is_seen
             )
-            velocity, *null = velocities.chunk(copies)
-            if null:
-                velocity = null[0] + guidance_scale * (velocity - null[0])
-            x = x + (following - now) * velocity
+            x = x + (following - now) * _guided(
+                velocities.chunk(copies), guidance_scale, video_guidance_scale
+            )
     return x
+
+
+def _guided(branches: Sequence[Tensor], scale: float, video_scale: float | None) -> Tensor:
+    """Return the velocity of `branches`: clip and prompt, the clip alone if it has a scale, and none."""
+    velocity, *others = branches
+    if video_scale is not None:
+        clip_alone, null = others
+        return velocity + (scale - 1) * (velocity - clip_alone) + (video_scale - 1) * (clip_alone - null)
+    return others[0] + scale * (velocity - others[0]) if others else velocity
 
 
 @dataclass(frozen=True)
@@ -101,13 +113,21 @@ def load_members(family: Path) -> SoundMembers:
 
 
 @torch.no_grad()
-def make_sounds(members: SoundMembers, silent: Silent, *, seed: int) -> Tensor:
+def make_sounds(
+    members: SoundMembers, silent: Silent, *, seed: int, video_guidance_scale: float | None = None
+) -> Tensor:
     """Return sounds (B, S) at 16 kHz for `silent` clips, as long as they are."""
     seconds = silent.motion.shape[1] / _FRAME_RATE
     steps = math.ceil(seconds / STEP_SECONDS - 1e-6)
     config = members.transformer.config
     shape = (len(silent.prompts), config["latent_channels"], steps, config["latent_rows"])
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    latents = sample_sound(members.transformer, members.text_encoder, silent, noise=noise)
+    latents = sample_sound(
+        members.transformer,
+        members.text_encoder,
+        silent,
+        noise=noise,
+        video_guidance_scale=video_guidance_scale,
+    )
     sounds: Tensor = members.vocoder(members.vae.decode(latents))
     return sounds[:, : round(seconds * SAMPLE_RATE)]

@@ -18,8 +18,8 @@ from backend.jobs.executors.local import LocalWorker
 from backend.jobs.patience import PATIENCE, Patience
 from backend.jobs.progress import Progress, Watched
 from backend.jobs.room import Room
+from backend.jobs.speeds import keep_speed, kept_speeds
 from backend.models import registry
-from backend.models.engine import Speed
 from backend.pipelines.estimate import disk_bytes
 from backend.store import generations, jobs
 from backend.store.database import Database
@@ -35,7 +35,7 @@ class Dispatcher:
     """Runs the queue of `database` in a worker process, which `warm_engine` makes start and load at once.
 
     device: where the worker computes, empty until it said so. memory_bytes: that the device has in all, or 0.
-    speeds: of each engine it has loaded.
+    speeds: of each engine that was loaded, now or at an earlier launch.
     recovered: how many jobs an earlier process left unfinished.
     """
 
@@ -51,7 +51,6 @@ class Dispatcher:
         self.device = ""
         self.memory_bytes = 0
         self.recovered = 0
-        self.speeds: dict[str, Speed] = {}
         self._database = database
         self._settings = settings
         self._warm_engine = warm_engine
@@ -64,6 +63,8 @@ class Dispatcher:
         self._is_ready = False
         self._engine_problem = self._store_problem = ""
         self._room = Room(settings.data_dir)
+        engines = registry.specs(extra_engines=extra_engines, models_dir=settings.models_dir)
+        self.speeds = kept_speeds(database, engines, device=settings.device)
         self._running: jobs.Claim | None = None
         self._end_by: float | None = None
         self._is_leaving = False
@@ -224,6 +225,7 @@ class Dispatcher:
         elif isinstance(message, messages.Ready):
             self._is_ready, self.device, self._engine_problem = True, message.device, ""
             self.speeds[message.engine], self.memory_bytes = message.speed, message.memory_bytes
+            self._keep_speed(message)
         elif isinstance(message, messages.NotReady):
             self._is_ready, self._engine_problem = True, message.message
         elif self._running != jobs.Claim(message.job_id, message.attempt):
@@ -232,6 +234,13 @@ class Dispatcher:
             self._watched = self._watched and self._watched.updated(message)
         else:
             self._end(message)
+
+    def _keep_speed(self, message: messages.Ready) -> None:
+        """Store the speed of an engine; one that was removed since needs none."""
+        engines, models_dir = self._extra_engines, self._settings.models_dir
+        found = registry.specs(extra_engines=engines, models_dir=models_dir)
+        for spec in (each for each in found if each.name == message.engine):
+            keep_speed(self._database, spec, message.speed, device=self._settings.device)
 
     def _end(self, message: outcomes.Ended) -> None:
         """Record how the running job ended; one that found the disk full waits for room instead."""

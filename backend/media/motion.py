@@ -7,6 +7,7 @@ import numpy as np
 
 _SCORED_SIZE = (576, 320)
 _SCORED_SECONDS = 0.5
+_LEAST_FLOW_SIDE = 12
 _FEATURE_SIDE = 128
 _FEATURE_CELLS = 4
 MOTION_FEATURES = 3 * _FEATURE_CELLS**2
@@ -31,12 +32,22 @@ def motion_score(flow: np.ndarray, *, frame_rate: float) -> float:
 def optical_flow(frames: np.ndarray) -> np.ndarray:
     """Return the flow (F - 1, 2, H, W) in pixels per frame between `frames` (F, H, W, 3) uint8, by DIS."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    height, width = frames.shape[1:3]
+    grey = [_padded(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
     still = np.zeros((*grey[0].shape, 2), np.float32)
     flows = [estimator.calc(before, after, still.copy()) for before, after in pairwise(grey)]
-    return (
-        np.stack(flows).transpose(0, 3, 1, 2) if flows else np.zeros((0, 2, *frames.shape[1:3]), np.float32)
-    )
+    if not flows:
+        return np.zeros((0, 2, height, width), np.float32)
+    return np.stack(flows).transpose(0, 3, 1, 2)[:, :, :height, :width]
+
+
+def _padded(picture: np.ndarray) -> np.ndarray:
+    """Return `picture` (H, W) with its edges repeated to the least size that DIS takes."""
+    height, width = picture.shape
+    if max(height, width) >= _LEAST_FLOW_SIDE:
+        return picture
+    more = (0, _LEAST_FLOW_SIDE - height, 0, _LEAST_FLOW_SIDE - width)
+    return cv2.copyMakeBorder(picture, *more, cv2.BORDER_REPLICATE)
 
 
 def measured_motion(frames: np.ndarray, *, frame_rate: float) -> float:

@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,10 @@ from backend.commands import COMMANDS, add_options
 from backend.config import Settings, load_settings
 from backend.errors import RequestError, StudioError
 from backend.models import registry, weights
-from backend.models.adding import install_folder, remove_model, require_short_side
+from backend.models.adding import install_folder, remove_model
+from backend.models.changing import Change, changed
 from backend.models.engine import EngineSpec
-from backend.models.families import FAMILIES, spec_of
+from backend.models.families import spec_of
 from backend.models.installed import Installed, problems, read, read_all, record_path, write
 from backend.models.memory_plans import PLANS, needed_bytes
 
@@ -113,35 +113,13 @@ def _check(asked: argparse.Namespace, settings: Settings) -> int:
 
 
 def _set(asked: argparse.Namespace, settings: Settings) -> int:
-    """Change how a model shares the memory, or the size of its clips."""
-    if asked.memory is not None and asked.memory not in PLANS:
-        raise RequestError(
-            "memory", f"--memory must be one of {', '.join(PLANS)}; you gave '{asked.memory}'."
-        )
-    installed = read(settings.models_dir, asked.model)
-    require_short_side(asked.short_side, multiple=installed.facts["pixels"])
-    changed = replace(
-        installed,
-        memory_plan=asked.memory or installed.memory_plan,
-        block_cache=_block_cache(asked.block_cache, installed),
-        short_side=asked.short_side or installed.short_side,
-    )
-    write(settings.models_dir, changed)
-    print("\n".join([*_lines(spec_of(changed)), *_origin(changed)]))
+    """Change how a model shares the memory, the size of its clips, or what is added to it."""
+    upsampler = asked.upsampler and str(Path(asked.upsampler).expanduser().absolute())
+    change = Change(asked.memory, asked.short_side, asked.block_cache, upsampler)
+    installed = changed(read(settings.models_dir, asked.model), change)
+    write(settings.models_dir, installed)
+    print("\n".join([*_lines(spec_of(installed)), *_origin(installed)]))
     return 0
-
-
-def _block_cache(asked: float | None, installed: Installed) -> float:
-    """Return the threshold that was `asked` for, or that of before; RequestError where it cannot be."""
-    if asked is None:
-        return installed.block_cache
-    if not 0 <= asked <= 1:
-        raise RequestError(
-            "block_cache", f"--block-cache must be a number from 0, which is off, to 1; you gave {asked:g}."
-        )
-    if asked and not FAMILIES[installed.family].has_block_cache:
-        raise RequestError("block_cache", f"{installed.title} has no block cache; leave it at 0.")
-    return asked
 
 
 def _remove(asked: argparse.Namespace, settings: Settings) -> int:
@@ -190,6 +168,7 @@ def _origin(installed: Installed) -> list[str]:
         f"  {installed.size_bytes / 1e9:.2f} GB at {installed.folder}, from {origin}",
         f"  memory for weights by plan: {needs}; set to {installed.memory_plan}",
         f"  block cache {installed.block_cache:g}" if installed.block_cache else "  no block cache",
+        *(f"  {name.replace('_', ' ')} at {place}" for name, place in installed.parts.items()),
     ]
 
 

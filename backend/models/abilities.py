@@ -38,3 +38,15 @@ class UpsamplingEngine(Engine, Protocol):
     def upsample(self, latents: torch.Tensor) -> torch.Tensor:
         """Return latents (1, C, F, 2 H, 2 W) of `latents` (1, C, F, H, W)."""
         ...
+
+
+@runtime_checkable
+class FinishingEngine(Engine, Protocol):
+    """An engine with a network that finishes decoded details, where `DetailSpec.has_finisher` says so."""
+
+    def finish(self, frames: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """Return `frames` closer to what they show; `low`: the enlarged draft; all (T, H, W, 3) uint8.
+
+        WeightsError where the network is not installed.
+        """
+        ...

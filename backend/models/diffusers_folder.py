@@ -64,7 +64,7 @@ class DiffusersFolder:
                 raise WeightsError(
                     f"{self.folder.name} has a part {name} of {class_name[:40]}, which Kinora does not run."
                 )
-        paths = [path for name in [*self.components(), *found] for path in self._files_of(name)]
+        paths = [path for name in [*self.components(), *found] for path in self.files_of(name)]
         return sorted([INDEX_NAME, *paths])
 
     def require_allowed(self, allowed: Mapping[str, tuple[str, ...]]) -> None:
@@ -86,8 +86,8 @@ class DiffusersFolder:
                     counts[name] += sum(math.prod(shape) for shape in tensor_shapes(path).values())
         return counts
 
-    def _files_of(self, component: str) -> list[str]:
-        """Return the paths of a component's plain files and safetensors."""
+    def files_of(self, component: str) -> list[str]:
+        """Return the POSIX paths of a component's plain files and safetensors; WeightsError."""
         files = sorted(
             path
             for path in (self.folder / component).glob("*")

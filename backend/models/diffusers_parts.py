@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from backend.errors import WeightsError
-from backend.models.installed import Installed, problems
+from backend.models.installed import Installed, path_of, problems
 from backend.models.placement import Placement
 
 EXACT = ("vae", "image_encoder", "audio_vae", "vocoder")
@@ -40,10 +40,10 @@ def open_pipeline(pipeline: Any, installed: Installed, placement: Placement) -> 
 
 
 def open_extra(network: Any, name: str, installed: Installed, placement: Placement) -> Any:
-    """Return the `network` in the subfolder `name` of the model's folder, on its device; WeightsError."""
+    """Return the `network` in the subfolder `name` of the model, on its device; WeightsError."""
     try:
         loaded = network.from_pretrained(
-            Path(installed.folder) / name, use_safetensors=True, local_files_only=True, dtype=placement.dtype
+            path_of(installed, name), use_safetensors=True, local_files_only=True, dtype=placement.dtype
         )
     except (OSError, ValueError, TypeError, LookupError) as exc:
         raise WeightsError(

@@ -101,7 +101,9 @@ class DetailSpec:
     to work; outside of it the page warns, and an absent field was not tried. least_similarity: SSIM with its
     draft below which a detailed clip is said to have left it. aligned_pixels: of which the sides of a clip
     must be multiples. degradation_step: how far drafts are noised where a request does not say.
-    has_upsampler: drafts are enlarged as latents, by a network, where they grow enough.
+    has_upsampler: drafts are enlarged as latents, by a network, where they grow enough. holds_to_draft: only
+    what is finer than the pixels of a draft changes. has_finisher: a network that sees the draft too goes
+    over decoded frames, where drafts grow enough.
     """
 
     max_frames: int
@@ -110,6 +112,8 @@ class DetailSpec:
     aligned_pixels: int = 16
     degradation_step: int = 500
     has_upsampler: bool = False
+    holds_to_draft: bool = False
+    has_finisher: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ class Installed:
     family: a key of `families.FAMILIES`. facts: what the family read from its configuration files.
     source, revision: the repository and commit it came from, empty for a local folder. short_side: pixels
     of its clips' short side where a creator chose them, else None. memory_plan: see `models.memory`.
-    block_cache: the threshold of `models.block_cache`, 0 for none.
+    block_cache: the threshold of `models.block_cache`, 0 for none. parts: subfolder -> where it lies instead,
+    for what was added to the model later.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Installed:
     memory_plan: str = "auto"
     block_cache: float = 0.0
     files: tuple[ModelFile, ...] = field(default=())
+    parts: dict[str, str] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -111,12 +113,18 @@ def problems(installed: Installed, *, is_thorough: bool = False) -> list[str]:
 
     Files whose size and time are those of the last look are not hashed again unless `is_thorough`.
     """
-    folder = Path(installed.folder)
     return [
         f"The file {file.path} of {installed.title} {defect}; add the model again, or remove it."
         for file in installed.files
-        if (defect := _defect(folder / file.path, file, is_thorough=is_thorough))
+        if (defect := _defect(path_of(installed, file.path), file, is_thorough=is_thorough))
     ]
+
+
+def path_of(installed: Installed, path: str) -> Path:
+    """Return where the file or subfolder of `installed` lies that it calls `path`."""
+    component, _, name = path.partition("/")
+    elsewhere = installed.parts.get(component)
+    return Path(elsewhere) / name if elsewhere else Path(installed.folder) / path
 
 
 def described(folder: Path, paths: list[str]) -> tuple[ModelFile, ...]:

@@ -1,15 +1,20 @@
 """LoRA files on the transformers of a diffusers pipeline, by peft: beside their weights, never added in."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from backend.errors import ResourceError, WeightsError
 from backend.models.installed import sha256_of
 
 _EXPERT = "transformer_2"
+_PREFIX, _ORIGINAL_PREFIX, _PEFT_PREFIX = "transformer.", "diffusion_model.", "base_model.model."
+_ORIGINAL = re.compile(r"(self|cross)_attn\.|\.ffn\.\d")  # parts as Wan's own code calls them
 _ROUGH = (torch.float8_e4m3fn,)
 
 
@@ -52,17 +57,22 @@ class LoraRack:
                 raise ValueError("its checksum is not its name")
             for is_second in experts:
                 self._parts.load_lora_weights(
-                    str(path.parent),
-                    weight_name=path.name,
+                    _factors(path),
                     adapter_name=name,
-                    use_safetensors=True,
-                    local_files_only=True,
                     **({"load_into_transformer_2": True} if is_second else {}),
                 )
-        except (OSError, ValueError, RuntimeError, LookupError) as exc:
+        except (OSError, ValueError, RuntimeError, LookupError, SafetensorError) as exc:
             raise WeightsError(
                 f"The LoRA {path.stem[:12]}… cannot be used ({type(exc).__name__}); choose its file again."
             ) from exc
+
+
+def _factors(path: Path) -> dict[str, torch.Tensor]:
+    """Return the factors in the file by names that diffusers finds: it passes over those without a prefix."""
+    plain = {name.removeprefix(_PEFT_PREFIX): factor for name, factor in load_file(path).items()}
+    prefix = _ORIGINAL_PREFIX if any(map(_ORIGINAL.search, plain)) else _PREFIX
+    known = (_PREFIX, _ORIGINAL_PREFIX)
+    return {name if name.startswith(known) else f"{prefix}{name}": factor for name, factor in plain.items()}
 
 
 def _adapter(path: Path) -> str:

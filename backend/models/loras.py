@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.errors import RequestError, WeightsError
-from backend.media.files import copy_file, sha256_of
+from backend.errors import NotFoundError, RequestError, WeightsError
+from backend.media.files import copy_file, safe_name, sha256_of
 from backend.models.diffusers_folder import WEIGHTS_SUFFIX, tensor_shapes
 from backend.models.installed import Installed
 from backend.request_parts import LoraUse
@@ -42,19 +42,28 @@ class Lora:
     path: Path
 
 
-def store_lora(source: Path, *, models_dir: Path) -> str:
+def store_lora(
+    source: Path, *, models_dir: Path, wearer: Installed | None = None, file_name: str = ""
+) -> str:
     """Return the name of the LoRA at `source`, which is copied into `models_dir`: the sha256 of the file.
 
-    Raises WeightsError for a file that is no safetensors or holds no LoRA, ResourceError for a full disk.
+    file_name: what it is called where it came from, if not as `source` is. Raises WeightsError for a file
+    that is no safetensors, holds no LoRA or, where there is a `wearer`, was not made for it; ResourceError
+    for a full disk.
     """
-    if source.suffix != WEIGHTS_SUFFIX:
+    called = Path(file_name or source.name)
+    title = safe_name(called.stem, otherwise="LoRA")
+    if called.suffix != WEIGHTS_SUFFIX:
         raise WeightsError(
-            f"{source.name} is no safetensors file; Kinora reads no other LoRA files, since pickles can run "
-            "code."
+            f"{title}{called.suffix[:20]} is no safetensors file; Kinora reads no other LoRA files, since "
+            "pickles can run code."
         )
-    _sizes(source)
+    brought = Lora("", title, source)
+    _sizes(brought)
+    if wearer is not None and (problem := misfit(brought, wearer)):
+        raise WeightsError(problem)
     name = sha256_of(source)
-    lora = _lora(models_dir, name, source.stem)
+    lora = _lora(models_dir, name, title)
     if not lora.path.exists():
         lora.path.parent.mkdir(parents=True, exist_ok=True)
         copy_file(source, lora.path)
@@ -76,6 +85,15 @@ def read_loras(models_dir: Path, installed: Installed | None = None) -> list[Lor
     return sorted(fitting, key=lambda lora: (lora.title, lora.name))
 
 
+def remove_lora(models_dir: Path, name: str) -> None:
+    """Delete the kept file called `name`; NotFoundError where there is none."""
+    lora = next((each for each in read_loras(models_dir) if each.name == name), None)
+    if lora is None:
+        raise NotFoundError(f"The LoRA {name[:12]}… is not in the data folder (any more).")
+    lora.path.unlink()
+    _record_path(lora).unlink(missing_ok=True)
+
+
 def require_loras(uses: Sequence[LoraUse], installed: Installed, *, models_dir: Path) -> None:
     """Raise RequestError unless every file of `uses` is kept and was made for `installed`."""
     kept = {lora.name: lora for lora in read_loras(models_dir)} if uses else {}
@@ -94,7 +112,7 @@ def misfit(lora: Lora, installed: Installed) -> str:
     weights: dict[str, list[int]] = {}
     for path in (Path(installed.folder) / "transformer").glob(f"*{WEIGHTS_SUFFIX}"):
         weights |= tensor_shapes(path)
-    for part, (inputs, outputs) in _sizes(lora.path).items():
+    for part, (inputs, outputs) in _sizes(lora).items():
         shape = weights.get(f"{part}.weight")
         if shape is None or (shape[1], shape[0]) != (inputs, outputs):
             has = "no such part" if shape is None else f"one of {shape[1]} to {shape[0]}"
@@ -105,10 +123,14 @@ def misfit(lora: Lora, installed: Installed) -> str:
     return ""
 
 
-def _sizes(path: Path) -> dict[str, tuple[int, int]]:
-    """Return how many numbers go in and out of each part that the LoRA at `path` changes; WeightsError."""
+def _sizes(lora: Lora) -> dict[str, tuple[int, int]]:
+    """Return how many numbers go in and out of each part that `lora` changes; WeightsError."""
     sides: dict[str, dict[bool, int]] = {}
-    for name, shape in tensor_shapes(path).items():
+    try:
+        shapes = tensor_shapes(lora.path)
+    except WeightsError as exc:
+        raise WeightsError(f"The LoRA {lora.title} is no safetensors file; get it again.") from exc
+    for name, shape in shapes.items():
         found = _FACTOR.match(name)
         if found and len(shape) >= 2:
             is_down = found["factor"] in _DOWN
@@ -116,7 +138,7 @@ def _sizes(path: Path) -> dict[str, tuple[int, int]]:
     sizes = {part: (side[True], side[False]) for part, side in sides.items() if len(side) == 2}
     if not sizes:
         raise WeightsError(
-            f"{path.name} holds no LoRA of a video model that Kinora knows; choose another file."
+            f"{lora.title} holds no LoRA of a video model that Kinora knows; choose another file."
         )
     return sizes
 

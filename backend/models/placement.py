@@ -46,7 +46,7 @@ def place(device: str) -> Placement:
     result tomorrow. Raises ResourceError for a device that is not one of DEVICES or that is not there.
     """
     found = torch.device(_available(device))
-    return Placement(found, _dtype(found.type), is_sequential=_memory_bytes(found) < SMALL_MEMORY_BYTES)
+    return Placement(found, native_dtype(found.type), is_sequential=_memory_bytes(found) < SMALL_MEMORY_BYTES)
 
 
 def _available(device: str) -> str:
@@ -63,8 +63,11 @@ def _available(device: str) -> str:
     return device
 
 
-def _dtype(device: str) -> torch.dtype:
-    """Return bfloat16 where the hardware multiplies it natively, which is faster, else float32."""
+def native_dtype(device: str) -> torch.dtype:
+    """Return bfloat16 where the hardware multiplies it natively, which is faster, else float32.
+
+    Processors that only emulate bfloat16 (AVX2) take fifty times as long for its products.
+    """
     if device == "cuda":
         is_native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device == "cpu":
@@ -73,6 +76,11 @@ def _dtype(device: str) -> torch.dtype:
     else:
         is_native = False
     return torch.bfloat16 if is_native else torch.float32
+
+
+def mixed_precision(device: str) -> torch.autocast:
+    """Return the context in which networks kept in float32 compute in the native dtype of `device`."""
+    return torch.autocast(device, torch.bfloat16, enabled=native_dtype(device) is torch.bfloat16)
 
 
 def memory_bytes(device: str) -> int:

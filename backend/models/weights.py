@@ -5,6 +5,7 @@ Each engine's folder holds `checksums.json`: {"files": {"vae/config.json": {"sha
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +37,17 @@ def problems(weights_dir: Path, spec: EngineSpec) -> list[str]:
     return [_sentence(folder, path, defect) for path, defect in found if defect]
 
 
-def weights_sha256(folder: Path) -> str:
+def weights_sha256(folder: Path, *, members: Collection[str] = ()) -> str:
     """Return one digest of all files of `folder`: sha256 over its sorted "path sha256" lines.
 
-    Raises WeightsError when the list of checksums is missing or damaged.
+    members: the subfolders to look at, all of them if none is named. Raises WeightsError when the list of
+    checksums is missing or damaged.
     """
-    lines = sorted(f"{checksum.path} {checksum.sha256}\n" for checksum in read_checksums(folder))
+    lines = sorted(
+        f"{checksum.path} {checksum.sha256}\n"
+        for checksum in read_checksums(folder)
+        if not members or checksum.path.split("/")[0] in members
+    )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

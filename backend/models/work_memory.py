@@ -1,7 +1,7 @@
 """How much memory the work on a clip takes beside the weights, by family. Torch-free.
 
 The numbers were read off the live tensors of the families' own networks on a clip of 832 x 480 (Wan with 17
-and 81 frames, LTX-Video with 161), with the transformer in 16 bits and the VAE in 32.
+and 81 frames, LTX-Video and LTX-2 with 161), with the transformer in 16 bits and the VAE in 32.
 """
 
 from dataclasses import dataclass
@@ -37,6 +37,8 @@ _FRAME_BYTES = 24  # the finished frames in 32 bits, once as they are and once p
 WORK_MEMORY = {
     "wan_video": WorkMemory(1.65, picture_bytes=19_500, clip_bytes=12.5, tile_pixels=256 * 256),
     "ltx_video": WorkMemory(2.0, picture_bytes=0, clip_bytes=137, tile_pixels=512 * 512),
+    # Every token has a noise level of its own, from which each block scales and shifts it.
+    "ltx2_video": WorkMemory(4.28, picture_bytes=202, clip_bytes=169, tile_pixels=512 * 512),
 }
 """Family -> what its work takes; see `of_family` for the others."""
 

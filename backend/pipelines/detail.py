@@ -3,7 +3,9 @@
 FlashVideo's second stage (arXiv 2502.05179 Sec. 3.3 and 3.4): the draft is enlarged as pixels, encoded,
 noised to the degradation step and then refined. Only what the creator asked for is computed: the whole clip,
 or a part of its picture or time as a probe of the look. What of the enlarged draft no latents can hold is
-added to the decoded pixels again, so that a draft never loses what it already showed.
+added to the decoded pixels again, and an engine that holds to drafts adds only what is finer than their
+pixels, so that a draft never loses what it already showed. Where an engine has a finisher, which is ours and
+not FlashVideo's, it then goes over the frames with the enlarged draft beside them.
 """
 
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from backend.errors import RequestError
-from backend.models.abilities import UpsamplingEngine
+from backend.models.abilities import FinishingEngine, UpsamplingEngine
 from backend.models.engine import Conditioning, Engine
 from backend.pipelines.clip import (
     Clip,
@@ -37,6 +39,8 @@ _ALIGNED_PIXELS = 16
 """The latents of one token, where an engine does not say another size."""
 
 _UPSAMPLED_FROM = 1.5
+_HELD_FROM = 2.0
+_FINISHED_FROM = 2.0
 
 
 @dataclass(frozen=True)
@@ -154,14 +158,55 @@ def _enlarged_latents(engine: Engine, draft: Draft, part: Part) -> Tensor:
     return engine.upsample(_appearance(engine, frames))
 
 
+def restored(
+    frames: np.ndarray, again: np.ndarray, low: np.ndarray, *, held_to: tuple[int, int] | None
+) -> None:
+    """Turn `frames`, decoded from refined latents, into the enlarged draft `low` and what refining changed.
+
+    All (T, h, w, 3) uint8; again: `low` encoded and decoded. held_to: width and height in pixels of the
+    draft; what they show stays, so that colours do not drift (by wavelets in StableSR, arXiv 2305.07015).
+    """
+    size = frames.shape[2], frames.shape[1]
+    for frame, lossy, kept in zip(frames, again, low, strict=True):  # one by one: large clips fill memory
+        change = frame.astype(np.float32) - lossy
+        if held_to is not None:
+            coarse = cv2.resize(change, held_to, interpolation=cv2.INTER_AREA)
+            change -= cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+        frame[:] = (kept + change).round().clip(0, 255)
+
+
 def _decoded(engine: Engine, latents: Tensor, draft: Draft, part: Part) -> np.ndarray:
     """Return the frames (T, h, w, 3) uint8 of `latents`, with what encoding loses of the draft added."""
     frames = engine.decode(latents)
     low = enlarged(draft, part, frame_rule=engine.spec.frame_rule)
-    again = engine.decode(_appearance(engine, low))
-    for frame, kept, lossy in zip(frames, low, again, strict=True):  # one by one: large clips fill memory
-        frame[:] = (frame.astype(np.int16) + kept - lossy).clip(0, 255)
-    return frames[: part.frames.stop - part.frames.start]
+    restored(frames, engine.decode(_appearance(engine, low)), low, held_to=_held_to(engine, draft, part))
+    count = part.frames.stop - part.frames.start
+    if not (_has_finisher(engine, draft, part) and isinstance(engine, FinishingEngine)):
+        return frames[:count]
+    return engine.finish(frames[:count], low[:count])
+
+
+def _has_finisher(engine: Engine, draft: Draft, part: Part) -> bool:
+    """Return whether `engine` finishes a draft that grows as much as `draft` does."""
+    detail = engine.spec.detail
+    return detail is not None and detail.has_finisher and _growth(draft, part) >= _FINISHED_FROM
+
+
+def _held_to(engine: Engine, draft: Draft, part: Part) -> tuple[int, int] | None:
+    """Return width and height of `part` in pixels of `draft`, if detail holds to them; None where it may not.
+
+    A draft that hardly grows has nothing finer than its pixels.
+    """
+    growth = _growth(draft, part)
+    if engine.spec.detail is None or not engine.spec.detail.holds_to_draft or growth < _HELD_FROM:
+        return None
+    left, top, right, bottom = part.box
+    return max(1, round((right - left) / growth)), max(1, round((bottom - top) / growth))
+
+
+def _growth(draft: Draft, part: Part) -> float:
+    """Return how many times wider the target is than `draft`."""
+    return part.size[0] / draft.frames.shape[2]
 
 
 def _appearance(engine: Engine, frames: np.ndarray) -> Tensor:

@@ -159,6 +159,20 @@ def family(connection: sqlite3.Connection, generation_id: str) -> list[Generatio
     return [from_row(row) for row in rows.fetchall()]
 
 
+def details(connection: sqlite3.Connection, generation_id: str) -> list[Generation]:
+    """Return the finished details that were made of a generation itself, oldest first."""
+    rows = connection.execute(
+        f"""
+        SELECT {COLUMNS} FROM lineage AS l
+        CROSS JOIN generations AS g ON g.id = l.generation_id JOIN jobs AS j ON j.generation_id = g.id
+        WHERE l.parent_id = ? AND g.kind = 'detail' AND j.status = 'done'
+        ORDER BY g.id
+        """,
+        (generation_id,),
+    )
+    return [from_row(row) for row in rows.fetchall()]
+
+
 def change(
     connection: sqlite3.Connection,
     generation_id: str,

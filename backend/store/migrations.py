@@ -188,8 +188,28 @@ def record_exports(database: sqlite_utils.Database) -> None:
     )
 
 
+def keep_speeds(database: sqlite_utils.Database) -> None:
+    """How fast this machine was found to run each engine."""
+    database.execute(
+        """
+        CREATE TABLE speeds (
+            engine TEXT PRIMARY KEY,
+            setting TEXT NOT NULL,
+            measured TEXT NOT NULL CHECK (json_valid(measured)),
+            measured_at REAL NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
 Migration = Callable[[sqlite_utils.Database], None]
-MIGRATIONS: tuple[Migration, ...] = (create_tables, add_queue_controls, keep_library, record_exports)
+MIGRATIONS: tuple[Migration, ...] = (
+    create_tables,
+    add_queue_controls,
+    keep_library,
+    record_exports,
+    keep_speeds,
+)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

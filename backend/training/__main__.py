@@ -3,7 +3,8 @@
 The autoencoder (vae) and the text encoder come first; the base model and the refiner are trained on what they
 give. Training data is rendered into the cache by a second process; `--prepare-minutes` waits for that before
 the member starts. The sound autoencoder (sound-vae) and the vocoder need nothing: their sounds are made as
-they train. The soundtrack comes last: it is trained on clips of the vae and sounds of the sound-vae.
+they train. The finisher is trained on what the refiner makes. The soundtrack comes last: it is trained on
+clips of the vae and sounds of the sound-vae.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from backend.training.dataset import (
     clip_scenes,
     filling,
     prepare,
+    prepare_details,
     prepare_for_verifier,
     prepare_heard,
     prepare_pairs,
     prepare_sounding,
 )
+from backend.training.finisher import FinisherRecipe
 from backend.training.publish import seal
 from backend.training.refiner import Degradation, RefinerDraws, RefinerRecipe
 from backend.training.sound_autoencoder import SoundAutoencoderRecipe
@@ -41,8 +44,10 @@ from backend.training.vocoder import VocoderRecipe
 logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).parent.parent.parent
 _LEARNING_RATES = {"vae": 2e-3, "text": 2e-3, "base": 2e-3, "refiner": 2e-3, "verifier": 2e-3}
+_LEARNING_RATES |= {"finisher": 2e-3}
 _LEARNING_RATES |= {"sound-vae": 2e-3, "vocoder": 1e-3, "soundtrack": 2e-3, "sound-verifier": 2e-3}
 _BATCH_SIZES = {"vae": (4,), "text": (128,), "base": (4, 8, 48), "refiner": (2, 4, 8), "verifier": (64,)}
+_BATCH_SIZES |= {"finisher": (8,)}
 _BATCH_SIZES |= {"sound-vae": (8,), "vocoder": (12,), "soundtrack": (24,), "sound-verifier": (32,)}
 _VERIFIER = _ROOT / "assets" / "evaluation" / "verifier"
 _SOUND_VERIFIER = _ROOT / "assets" / "evaluation" / "sound_verifier"
@@ -69,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         "text": _prepare_text,
         "base": _prepare_base,
         "refiner": _prepare_refiner,
+        "finisher": _prepare_finisher,
         "verifier": _prepare_verifier,
         "sound-vae": _prepare_sound_autoencoder,
         "vocoder": _prepare_vocoder,
@@ -107,7 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--crops", type=int, nargs=2, default=(0, 0), help="base: clips per step cut around their cast"
     )
-    parser.add_argument("--pictures", type=int, default=0, help="base: still pictures per step")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        nargs=2,
+        default=(0, 0),
+        help="base: still pictures per step, whole ones and ones cut around their cast",
+    )
     parser.add_argument(
         "--prepare-minutes", type=float, default=10.0, help="time to make training data first"
     )
@@ -254,6 +266,20 @@ def _prepare_refiner(options: argparse.Namespace, device: torch.device) -> Itera
         device=device,
         compile_network=not options.no_compile,
         is_continued=_published(options, "refiner") is not None and options.ablation == "pixel_latent",
+    )
+
+
+@contextmanager
+def _prepare_finisher(options: argparse.Namespace, device: torch.device) -> Iterator[Recipe]:
+    """Yield the finisher's recipe on all details that are made by then."""
+    data = prepare_details(options.cache, minutes=options.prepare_minutes, family=options.out, device=device)
+    logger.info("%d details", len(data.trained))
+    yield FinisherRecipe(
+        data.trained,
+        data.held_out,
+        device=device,
+        batch_size=_batch_sizes(options)[0],
+        published=_published(options, "finisher"),
     )
 
 

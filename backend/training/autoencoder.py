@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from backend.models.kinora.autoencoder import ENCODER_PARTS, VideoAutoencoder
+from backend.models.placement import mixed_precision
 from backend.training import clips
 from backend.training.publish import load_published, save_half
 from backend.training.scenes import load_shard
@@ -80,7 +81,7 @@ class AutoencoderRecipe:
 
     def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
         pixels = _to_float(batch.to(self._device))
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             mean, log_variance = self.model.moments(pixels)
             spread = 0.0 if self._keep_latents else (0.5 * log_variance).exp()
             decoded = self.model.decode_unnormalised(mean + torch.randn_like(mean) * spread)
@@ -125,7 +126,7 @@ class AutoencoderRecipe:
         save_half(self.model, folder, facts=facts)
 
     def _decode(self, pixels: Tensor) -> Tensor:
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             mean, _ = self.model.moments(_to_float(pixels).to(self._device))
             return self.model.decode_unnormalised(mean).clamp(-1, 1)
 

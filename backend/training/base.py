@@ -27,6 +27,7 @@ from backend.evaluation.prompts import PROMPT_CASES
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.kinora.transformer import PATCH_SIZES, PatchScale, Told, VideoTransformer, Window
+from backend.models.placement import mixed_precision
 from backend.training.conditions import embed_captions
 from backend.training.dataset import TrainingLatents
 from backend.training.latents import LatentClips
@@ -47,6 +48,7 @@ SHIFTS = {1: 0.8, 2: 2.5, 3: 6.0}
 Lumina-Video takes 2, 4 and 8; a few thousand clips at the finest scale go further where it is used, late.
 """
 _HELD_OUT = 128
+_FITTED = 256
 _MEASURED = 64
 _MOTION_WEIGHT = 1.0
 _CAST_WEIGHT = 6.0
@@ -84,7 +86,7 @@ class BaseBatch:
 
 @dataclass(frozen=True)
 class Part:
-    """`count` clips at one scale, of which each step has one batch; pictures are cut out of no clip."""
+    """`count` clips at one scale, of which each step has one batch; pictures are of no clip."""
 
     scale: int
     count: int
@@ -96,14 +98,18 @@ class Part:
         return f"{self.scale}" + "_cut" * self.is_cut + "_picture" * self.is_picture
 
 
-def parts_of(batch_sizes: Sequence[int], crop_sizes: Sequence[int], picture_count: int) -> tuple[Part, ...]:
+def parts_of(
+    batch_sizes: Sequence[int], crop_sizes: Sequence[int], picture_sizes: Sequence[int]
+) -> tuple[Part, ...]:
     """Return the parts of a step: whole clips at scales 1, 2 and 3, clips cut around their cast, pictures.
 
-    crop_sizes: at scales 1 and 2, where detail is hard and costs a quarter. What is 0 is left out.
+    crop_sizes: at scales 1 and 2, where detail is hard and costs a quarter. picture_sizes: whole ones and
+    ones that are cut too. What is 0 is left out.
     """
     whole = [Part(scale, size) for scale, size in enumerate(batch_sizes, start=1)]
     cuts = [Part(scale, size, is_cut=True) for scale, size in enumerate(crop_sizes, start=1)]
-    parts = (*whole, *cuts, Part(1, picture_count, is_picture=True))
+    pictures = [Part(1, size, is_cut=bool(cut), is_picture=True) for cut, size in enumerate(picture_sizes)]
+    parts = (*whole, *cuts, *pictures)
     return tuple(part for part in parts if part.count)
 
 
@@ -112,7 +118,8 @@ def cut_out(batch: BaseBatch, generator: torch.Generator) -> BaseBatch:
     batch = _beginning(batch, _CUT_LATENTS)
     height, width = batch.latents.shape[3:]
     size = (height // 2, width // 2)
-    cast = (batch.weights[:, :, 1:] - 1).mean(dim=(1, 2))  # (B, H, W); groups have no other weight
+    cast = batch.weights.mean(dim=(1, 2))
+    cast = cast - cast.amin(dim=(1, 2), keepdim=True)  # (B, H, W)
     shares = functional.avg_pool2d(cast.unsqueeze(1), size, stride=_CUT_STEP)[:, 0]
     chances = shares.flatten(1) + 1e-4
     picked = torch.multinomial(chances / chances.sum(1, keepdim=True), 1, generator=generator)[:, 0]
@@ -176,6 +183,8 @@ class BaseRecipe:
         )
         self.model = transformer.to(device)
         start_untrained_scales(transformer)
+        if not is_continued:
+            transformer.guess.fit(data.clips.appearance[_HELD_OUT : _HELD_OUT + _FITTED])
         for block in transformer.blocks if compile_network else ():
             block.compile(dynamic=False)  # one by one: they share their code, so one is compiled per scale
         self._text_encoder = load_published(TextEncoder, family / "text_encoder").to(device).eval()
@@ -206,10 +215,12 @@ class BaseRecipe:
         """Return the batch of `part`, of the next `clip_rows` or of pictures drawn at random."""
         if part.is_picture:
             pictures = self._data.pictures
-            rows = rng.choice(len(pictures), part.count, replace=False).tolist()
-            return self._batch(pictures, rows, 1, replace(self._drops, motion_channels=1.0), generator, words)
-        rows = list(islice(clip_rows, part.count))
-        batch = self._batch(self._data.clips, rows, part.scale, self._drops, generator, words)
+            rows = rng.integers(len(pictures), size=part.count).tolist()
+            drops = replace(self._drops, motion_channels=1.0)
+            batch = self._batch(pictures, rows, 1, drops, generator, words)
+        else:
+            rows = list(islice(clip_rows, part.count))
+            batch = self._batch(self._data.clips, rows, part.scale, self._drops, generator, words)
         return cut_out(batch, generator) if part.is_cut else batch
 
     def loss(self, batch: list[BaseBatch]) -> tuple[Tensor, dict[str, float]]:
@@ -316,7 +327,7 @@ class BaseRecipe:
         shown = (~batch.draw.motion_channels).float().view(-1, 1, 1, 1, 1).to(self._device)
         hidden_states = torch.cat([appearance, noisy[:, half:] * shown], dim=1)
         text, mask = embed_captions(self._text_encoder, batch.captions)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             predicted = self.model(
                 hidden_states,
                 batch.sigmas.to(self._device),
@@ -337,7 +348,7 @@ class BaseRecipe:
         sigmas = torch.linspace(1, 0, _SHEET_STEPS + 1)
         sigmas = 4 * sigmas / (1 + 3 * sigmas)
         text, mask = embed_captions(self._text_encoder, [*prompts, *[""] * len(prompts)])
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             for now, following in zip(sigmas[:-1].tolist(), sigmas[1:].tolist(), strict=True):
                 both = torch.cat([x, x])
                 sigma = torch.full((len(both),), now, device=self._device)

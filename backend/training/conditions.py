@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from backend.models.kinora.text_encoder import TextEncoder
+from backend.models.placement import mixed_precision
 
 _LENGTH = 40
 _LENGTH_STEP = 8
@@ -18,7 +19,7 @@ def embed_captions(encoder: TextEncoder, captions: Sequence[str]) -> tuple[Tenso
 
     L is 40, and more, a multiple of 8, where a caption is longer.
     """
-    with torch.autocast(encoder.device.type, torch.bfloat16):
+    with mixed_precision(encoder.device.type):
         text, mask = encoder(captions)
     length = max(_LENGTH, -(-text.shape[1] // _LENGTH_STEP) * _LENGTH_STEP)
     missing = length - text.shape[1]

@@ -1,8 +1,9 @@
 """What the diffusion members are trained on: collections of scenes, rendered and encoded into the cache.
 
 A collection lives in `scenes/KIND-SIDE-FRAMES` of the cache, its latents in `latents/KIND-SIDE-FRAMES`. Pairs
-for the refiner are encoded at once and live in `pairs/KIND-SIDE-FRAMES`, of the side of their cut-outs. Sound
-and motion of plain clips live in `sounds/KIND-SIDE-FRAMES`.
+for the refiner are encoded at once and live in `pairs/KIND-SIDE-FRAMES`, of the side of their cut-outs;
+details for the finisher in `details/SIDE-FRAMES`. Sound and motion of plain clips live in
+`sounds/KIND-SIDE-FRAMES`.
 """
 
 import os
@@ -16,6 +17,14 @@ from pathlib import Path
 
 import torch
 
+from backend.training.finishing import (
+    CUT_SIDE,
+    NUM_FRAMES,
+    Triples,
+    held_out_triples,
+    load_maker,
+    load_triples,
+)
 from backend.training.latents import LatentClips, encode_all, joined, load_frozen, load_latents
 from backend.training.pairs import HeldOutPairs, LatentPairs, held_out_pairs, load_pairs
 from backend.training.sounding import HeardSounds, SoundingClips, load_heard, load_sounding
@@ -36,7 +45,7 @@ class Collection:
 
 
 COLLECTIONS = (
-    Collection("picture", num_frames=1, num_shards=200, share=0.1),
+    Collection("picture", num_frames=1, num_shards=500, share=0.1),
     Collection("view", num_frames=33, num_shards=8, share=0.1),
     Collection("story", num_frames=129, num_shards=8, share=0.2),
     Collection("clip", num_frames=33, num_shards=400, share=0.6),
@@ -45,6 +54,7 @@ SIDE = 128
 _PICTURES, _, _, _CLIPS = COLLECTIONS
 _SPARSE, _SPARSE_SIDE = Collection("sparse", num_frames=17, num_shards=60, share=1.0), 64
 _CLIP_LATENTS = 9
+_DETAIL_SHARDS, _HELD_OUT_DETAILS = 100, 8
 
 
 def clip_scenes(cache: Path) -> Path:
@@ -101,6 +111,26 @@ def prepare_pairs(cache: Path, *, minutes: float, vae_folder: Path, device: torc
         for name, each in PAIR_COLLECTIONS.items()
     }
     return TrainingPairs(trained, held_out)
+
+
+@dataclass(frozen=True)
+class TrainingDetails:
+    """Decoded details beside their drafts and truths: those to train on and those only to measure."""
+
+    trained: Triples
+    held_out: Triples
+
+
+def prepare_details(cache: Path, *, minutes: float, family: Path, device: torch.device) -> TrainingDetails:
+    """Make details for `minutes`; raises FileNotFoundError where there are none by then.
+
+    family: folder of the published members, which make them. Raises WeightsError where those are not whole.
+    """
+    folder = cache / "details" / f"{CUT_SIDE}-{NUM_FRAMES}"
+    source = ("--family", str(family), "--device", str(device), "--shards", str(_DETAIL_SHARDS))
+    _fill("finishing", folder, *source, minutes=minutes)
+    held_out = held_out_triples(load_maker(family, device), count=_HELD_OUT_DETAILS)
+    return TrainingDetails(load_triples(folder), held_out)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from backend.models.kinora.autoencoder import VideoAutoencoder
+from backend.models.placement import mixed_precision
 
 ENLARGEMENT = 4
 _MARGIN = 2  # pixels of a small picture that the filter reaches
@@ -50,7 +51,7 @@ def drafted(small: Tensor, vae: VideoAutoencoder, *, generator: torch.Generator)
 
     Each of the last two has its chance; `generator` draws them on the CPU.
     """
-    with torch.autocast(small.device.type, torch.bfloat16):
+    with mixed_precision(small.device.type):
         decoded = vae.decode(vae.encode(small[None].float() / 127.5 - 1))[0]
     pixels = (decoded.float() + 1) * 127.5
     draws = torch.rand(3, generator=generator)

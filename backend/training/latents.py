@@ -26,6 +26,7 @@ from backend.models.kinora.autoencoder import (
     VideoAutoencoder,
 )
 from backend.models.kinora.transformer import SOURCES
+from backend.models.placement import mixed_precision
 from backend.training.scenes import attributes_from, load_shard, mirrored, save_shard
 from backend.training.world.captions import CaptionAttributes
 
@@ -124,7 +125,7 @@ def _windows(clips: LatentClips, num_latents: int | None) -> list[LatentClips]:
 def encode_all(scenes: Path, latents: Path, *, vae_folder: Path, device: torch.device) -> None:
     """Encode every shard of `scenes` into `latents`; forget latents of another encoder."""
     vae = load_frozen(vae_folder, device)
-    forget_others(latents, vae)
+    forget_others(latents, encoder_sha256(vae))
     for source in sorted(scenes.glob("*.npz")):
         target = latents / source.name
         if not target.exists():
@@ -139,14 +140,14 @@ def load_frozen(vae_folder: Path, device: torch.device) -> VideoAutoencoder:
     return frozen
 
 
-def forget_others(latents: Path, vae: VideoAutoencoder) -> None:
-    """Make the folder `latents` that of the encoder of `vae`: delete shards of any other in it."""
-    latents.mkdir(parents=True, exist_ok=True)
-    checksum, mark = encoder_sha256(vae), latents / "encoder.sha256"
-    if not mark.exists() or mark.read_text() != checksum:
-        for stale in latents.glob("*.npz"):
+def forget_others(folder: Path, makers: str) -> None:
+    """Make `folder` that of the networks with the checksum `makers`: delete shards of any others in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / "makers.sha256"
+    if not mark.exists() or mark.read_text() != makers:
+        for stale in folder.glob("*.npz"):
             stale.unlink()
-        mark.write_text(checksum)
+        mark.write_text(makers)
 
 
 def encoder_sha256(vae: VideoAutoencoder) -> str:
@@ -182,7 +183,7 @@ def encode_pixels(
     """Return latents (N, 16, F', H / 8, W / 8) float16 of `pixels` (N, 3, F, H, W) uint8."""
     encoded = []
     for batch in pixels.split(_BATCH):
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device.type):
             encoded.append(vae.encode(batch.to(device).float() / 127.5 - 1, is_flow=is_flow).half().cpu())
     return torch.cat(encoded)
 

@@ -30,11 +30,11 @@ class Drops:
     stride: float = 0.1
     source: float = 0.3
     camera: float = 0.5
-    first: float = 0.12
-    ends: float = 0.06
-    start: float = 0.04
-    every_second: float = 0.03
-    sparse: float = 0.03
+    first: float = 0.18
+    ends: float = 0.08
+    start: float = 0.06
+    every_second: float = 0.04
+    sparse: float = 0.04
 
 
 NOTHING_HIDDEN = Drops(**dict.fromkeys(Drops.__dataclass_fields__, 0.0))

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from backend.models.placement import native_dtype
+
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
@@ -17,7 +19,7 @@ def orthogonalise(matrix: Tensor, *, steps: int = 5) -> Tensor:
     """Return nearly the semi-orthogonal matrix nearest to `matrix` (M, N), by Newton-Schulz iteration."""
     a, b, c = _NEWTON_SCHULZ
     is_tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if is_tall else matrix).bfloat16()
+    x = (matrix.T if is_tall else matrix).to(native_dtype(matrix.device.type))
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.training.degradation import ENLARGEMENT, drafted, enlarged, scaled_down
-from backend.training.latents import encode_pixels, forget_others, load_frozen
+from backend.training.latents import encode_pixels, encoder_sha256, forget_others, load_frozen
 from backend.training.scenes import (
     FIRST_TRAINING_SEED,
     attributes_from,
@@ -168,7 +168,7 @@ def fill(
     folder: Path, *, first: int, count: int, kind: str, num_frames: int, cut_side: int, vae: VideoAutoencoder
 ) -> None:
     """Make shards `first` .. `first + count - 1` that are not there yet; forget those of another encoder."""
-    forget_others(folder, vae)
+    forget_others(folder, encoder_sha256(vae))
     for seed in range(first, first + count):
         path = folder / f"{seed:06d}.npz"
         if not path.exists():

@@ -26,6 +26,7 @@ def save_half(model: ModelMixin, folder: Path, *, facts: dict[str, Any]) -> None
     """Save `model` in bf16 to `folder` with `training.json`, the facts of its training."""
     half = copy.deepcopy(model).bfloat16()
     half.save_pretrained(folder, max_shard_size=MAX_SHARD)
+    _forget_origin(folder / "config.json")
     rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in facts.items()}
     (folder / "training.json").write_text(json.dumps(rounded, indent=1) + "\n")
 
@@ -34,3 +35,10 @@ def seal(family: Path) -> None:
     """Write `vocabulary.json` and the checksums of every member into the folder `family`."""
     (family / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1) + "\n")
     write_checksums(family)
+
+
+def _forget_origin(path: Path) -> None:
+    """Take the folder that a network was read from out of its configuration: it is of this machine alone."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

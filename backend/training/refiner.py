@@ -22,9 +22,12 @@ from torch import Tensor
 from backend.evaluation.metrics import psnr
 from backend.models.kinora.refiner import RefinerTransformer, degraded
 from backend.models.kinora.text_encoder import TextEncoder
+from backend.models.placement import mixed_precision
+from backend.pipelines.detail import restored
 from backend.pipelines.schedules import schedule
 from backend.training.conditions import embed_captions
 from backend.training.dataset import TrainingPairs
+from backend.training.degradation import ENLARGEMENT
 from backend.training.latents import load_frozen
 from backend.training.objectives import NOTHING_HIDDEN, Drops, draw_conditions, draw_sigmas, velocity_loss
 from backend.training.pairs import LatentPairs
@@ -215,18 +218,25 @@ class RefinerRecipe:
 
     def _restored(self, row: int, latents: Tensor) -> Tensor:
         """Return pixels of `latents` with what encoding loses of the draft of `row` added again."""
-        return (self._decode(latents) + self._lost[row]).clamp(0, 255).to(torch.uint8)
+        held_out = self._data.held_out["clip"]
+        low = held_out.pixels[row].low
+        frames, again, kept = (
+            pixels.permute(1, 2, 3, 0).numpy().copy()
+            for pixels in (self._decode(latents), self._again[row], low)
+        )
+        held_to = (low.shape[3] // ENLARGEMENT, low.shape[2] // ENLARGEMENT)
+        restored(frames, again, kept, held_to=held_to)
+        return torch.from_numpy(frames).permute(3, 0, 1, 2)
 
     @cached_property
-    def _lost(self) -> list[Tensor]:
-        held_out = self._data.held_out["clip"]
-        drafts = zip(held_out.pixels[:_DECODED], held_out.latents.low.float(), strict=False)
-        return [pair.low.to(torch.int16) - self._decode(low[None]) for pair, low in drafts]
+    def _again(self) -> list[Tensor]:
+        """Return the enlarged drafts of held-out clips, encoded and decoded."""
+        return [self._decode(low[None]) for low in self._data.held_out["clip"].latents.low[:_DECODED].float()]
 
     @torch.no_grad()
     def _decode(self, latents: Tensor) -> Tensor:
         """Return pixels (3, F, H, W) uint8 of latents (1, C, F', H', W')."""
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             pixels = self._vae.decode(latents.to(self._device))[0]
         return ((pixels.float() + 1) * 127.5).round().to(torch.uint8).cpu()
 
@@ -262,7 +272,7 @@ class RefinerRecipe:
     def _predict(self, seen: Tensor, batch: RefinerBatch) -> Tensor:
         """Return the predicted velocity (B, C, F, H, W) of `seen`, on the recipe's device."""
         text, mask = embed_captions(self._text_encoder, batch.captions)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             predicted: Tensor = self.model(
                 seen.to(self._device),
                 batch.sigmas.to(self._device),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from backend.models.kinora.mel import DECIBELS, HOP_LENGTH, log_mel
 from backend.models.kinora.sound_autoencoder import SoundAutoencoder
+from backend.models.placement import mixed_precision
 from backend.training.publish import load_published, save_half
 from backend.training.sounds import SOUND_KINDS, held_out_sounds, sound_batches
 
@@ -53,7 +54,7 @@ class SoundAutoencoderRecipe:
 
     def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
         mels = batch.to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             mean, log_variance = self.model.moments(mels)
             decoded = self.model.decode_unnormalised(
                 mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
@@ -90,6 +91,6 @@ class SoundAutoencoderRecipe:
 
     def _round_trip(self, mels: Tensor) -> Tensor:
         """Return mels (N, T, 64) as they are decoded from their posterior means."""
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             mean, _ = self.model.moments(mels.to(self._device))
             return self.model.decode_unnormalised(mean)

@@ -16,6 +16,7 @@ from torch.nn import functional
 from backend.evaluation.onsets import NO_ONSETS, agreement
 from backend.evaluation.sound_verifier import SoundVerifier, blow_targets, read_sounds
 from backend.models.kinora.mel import NUM_MELS
+from backend.models.placement import mixed_precision
 from backend.training.publish import load_published, save_half
 from backend.training.sounding import HeardSounds
 from backend.training.world.dubbing import Heard
@@ -61,7 +62,7 @@ class SoundVerifierRecipe:
 
     def loss(self, batch: tuple[Tensor, list[Heard]]) -> tuple[Tensor, dict[str, float]]:
         mels, heard = batch
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             places, voices, blows = self.model(mels.to(self._device))
         names = torch.tensor([list(PLACES).index(each.place) for each in heard], device=self._device)
         said = torch.tensor(

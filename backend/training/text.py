@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backend.models.kinora.text_encoder import TextEncoder
+from backend.models.placement import mixed_precision
 from backend.training.publish import load_published, save_half
 from backend.training.world import words
 from backend.training.world.cameras import MOVES
@@ -77,7 +78,7 @@ class TextRecipe:
 
     def loss(self, batch: tuple[list[str], dict[str, Tensor]]) -> tuple[Tensor, dict[str, float]]:
         captions, labels = batch
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             logits = self.model(captions)
         losses = [
             functional.cross_entropy(logits[name].float(), labels[name].to(self._device)) for name in logits

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backend.evaluation.verifier import LOOKS, Verifier, looked_at, seen
+from backend.models.placement import mixed_precision
 from backend.training.publish import load_published, save_half
 from backend.training.scenes import load_shard, mirrored
 from backend.training.world import words
@@ -103,7 +104,7 @@ class VerifierRecipe:
         clips = self._clips.floats(batch[1])
         pixels, flow = clips[:, :3].flatten(1, 2), clips[:, 3:].flatten(1, 2)
         moved = _disturbed(torch.cat([pixels, flow], dim=1), shift=_SHIFT, noisy=pixels.shape[1])
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             logits = self.model(pictures.to(self._device), moved.unflatten(1, (5, -1)).to(self._device))
         losses = {
             name: functional.cross_entropy(values.float(), self._label(name, batch))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from backend.evaluation.spectra import griffin_lim, spectral_distance
 from backend.models.kinora.mel import HOP_LENGTH, log_mel
 from backend.models.kinora.vocoder import Vocoder
+from backend.models.placement import mixed_precision
 from backend.training.publish import load_published, save_half
 from backend.training.sounds import SOUND_KINDS, held_out_sounds, sound_batches
 
@@ -54,7 +55,7 @@ class VocoderRecipe:
     def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
         sounds = batch.to(self._device)
         mels = log_mel(sounds)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             made = self.model(mels)
         distance, mel_error = spectral_distance(made, sounds), (log_mel(made) - mels).abs().mean()
         figures = {"distance": float(distance.detach()), "mel_error": float(mel_error.detach())}
@@ -81,7 +82,7 @@ class VocoderRecipe:
 
     def _made(self, sounds: Tensor) -> Tensor:
         """Return what the vocoder makes (N, S) of the mels of `sounds`."""
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device.type):
             made: Tensor = self.model(log_mel(sounds.to(self._device)))
         return made.cpu()
 

@@ -9,7 +9,7 @@ import gradio as gr
 from backend.api import Api, Generation
 from backend.errors import RequestError, StudioError
 from backend.requests import ClipRequest, Request, parse_request
-from studio.controls import controls, given_pictures, honoured, page_engine
+from studio.controls import controls, honoured, page_engine
 from studio.endpoints import sentence
 from studio.estimates import connect_estimate
 from studio.inputs import (
@@ -22,6 +22,7 @@ from studio.inputs import (
     own_html,
 )
 from studio.markup import HERO, TAKES
+from studio.parts import as_text, with_rows
 
 EXAMPLES = (
     "a red ball bounces on a green meadow",
@@ -165,7 +166,8 @@ def _connect_reuse(api: Api, inputs: Inputs, hero: gr.HTML) -> None:
         return fill(lambda: (api.request_from_file(Path(path)), inputs.fields))
 
     outputs = [*engine_parts(inputs), inputs.notice]
-    hero.reuse(reuse, None, outputs, **QUIET)
+    # By default a key that is pressed while another one is still answered would do nothing.
+    hero.reuse(reuse, None, outputs, trigger_mode="multiple", **QUIET)
     inputs.upload.upload(load, inputs.upload, outputs, **QUIET)
 
 
@@ -305,7 +307,7 @@ def _request(api: Api, inputs: Inputs, values: tuple[Any, ...]) -> ClipRequest:
     spec = page_engine(api, given.get("engine"))
     fields = honoured(spec) - (frozenset() if is_motion_asked else {"motion_score"})
     kept = {field: value for field, value in given.items() if field in fields}
-    return _clip_alone(parse_request({**kept, "engine": spec.name}))
+    return _clip_alone(parse_request({**with_rows(kept), "engine": spec.name}))
 
 
 def _filled(api: Api, inputs: Inputs, request: ClipRequest, fields: Collection[str]) -> dict[Any, Any]:
@@ -316,12 +318,14 @@ def _filled(api: Api, inputs: Inputs, request: ClipRequest, fields: Collection[s
     for field, component in inputs.fields.items():
         if field not in fields or (shown[field] is None and not isinstance(component, gr.Textbox)):
             continue
-        is_text = isinstance(component, gr.Textbox)
-        value = "" if shown[field] is None else str(shown[field]) if is_text else shown[field]
+        value = as_text(shown[field]) if isinstance(component, gr.Textbox) else shown[field]
         settings = controls(spec).get(field, {}) if "engine" in fields else {}
         updates[component] = gr.update(**{**settings, "value": value}) if settings else value
-    if "engine" in fields and any(shown[field] for field in given_pictures(spec)):
+    if "engine" in fields and any(shown[field] for field in inputs.pictures):
         updates[inputs.folds["given"]] = gr.update(visible=True, open=True)
+    for field in inputs.panels:
+        if "engine" in fields and field in honoured(spec) and shown[field]:
+            updates[inputs.folds[field]] = gr.update(visible=True, open=True)
     if "motion_score" in fields:
         is_asked = shown["motion_score"] is not None
         updates[inputs.is_motion_asked] = gr.update(value=is_asked, visible="motion_score" in honoured(spec))

@@ -91,13 +91,15 @@ def _connect_uploads(api: Api, clip: gr.UploadButton, track: gr.UploadButton, ou
 
 
 def _submit(api: Api, generation_id: str, settings: dict[str, Any], variations: Any) -> list[str]:
-    """Queue takes for the clip of a generation, or of the same clip where it is itself a take."""
+    """Queue takes for the clip of a generation, or of the same clip where it is itself a take.
+
+    Without words of its own a take is told those of the clip beside its picture.
+    """
     made = api.generation(generation_id)
     parents = made.parents if made.kind == "sound" else (generation_id,)
     given = {name: value for name, value in settings.items() if value not in (None, "")}
-    # Without words of its own a take is made from the picture alone, not from the prompt of the clip.
     engine = sound_engine(api, made.request.engine)
-    request = api.sounds.request(generation_id, **{"prompt": "", "engine": engine, **given})
+    request = api.sounds.request(generation_id, **{"engine": engine, **given})
     return api.submit(request, variations=variations, parents=parents[:1])
 
 

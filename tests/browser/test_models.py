@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+from safetensors.torch import save_file
 
+from backend.api import Model
 from backend.config import Settings
 from backend.models.adding import install_folder
 from backend.requests import ClipRequest
 from tests.models.hub import COMMIT, REPOSITORY, Hub, serving
-from tests.models.tiny_open import WAN_FIRST_LAST, write_ltx, write_wan
+from tests.models.tiny_open import WAN_FIRST_LAST, add_upsampler, write_ltx, write_wan
 from tests.studio.running import Running, running_studio
 from tests.waiting import ended, until
 
@@ -27,6 +31,8 @@ CONTROLS = {
     "negative motion": "#negative-motion",
     "text guidance": "#guidance",
     "detail": "#detail-upload",
+    "images at frames": "#given-frames",
+    "LoRA files": "#loras",
 }
 
 
@@ -106,6 +112,10 @@ def look_at(page: Page, model: str, name: str) -> Locator:
     return seen
 
 
+def model_of(studio: Running, name: str) -> Model:
+    return next(each for each in studio.api.models.all() if each.spec.name == name)
+
+
 def remove(page: Page, name: str, *, typed: str) -> None:
     page.locator(f".model[data-name={name}]").get_by_role("button", name="Remove…").click()
     page.fill(".models .confirm [name=typed]", typed)
@@ -118,14 +128,16 @@ def test_each_model_shows_the_controls_it_honours_and_back(page: Page) -> None:
     tiny |= {"text guidance", "detail"}
     shown(page, tiny)
     choose_model(page, "Wan")
-    shown(page, {"negative prompt", "text guidance", "detail"})
+    shown(page, {"negative prompt", "text guidance", "detail", "LoRA files"})
     expect(page.locator("#guidance input[type=number]")).to_have_value("5")
     expect(page.locator("#aspect input:checked")).to_have_value("16:9")
     expect(page.locator("#known-words")).to_be_hidden()
     choose_model(page, "LTX")
     expect(page.locator("#given")).to_be_visible()
     open_folds(page)
-    shown(page, tiny - {"motion", "negative motion"})
+    shown(page, tiny - {"motion", "negative motion"} | {"images at frames", "LoRA files"})
+    for fold in ("#given-frames", "#loras"):
+        expect(page.locator(f"{fold} .rows")).to_be_hidden()
     expect(page.locator("#inputs label", has_text="Textbox").filter(visible=True)).to_have_count(0)
     choose_model(page, "Tiny")
     shown(page, tiny)
@@ -168,6 +180,77 @@ def test_a_picture_that_a_model_cannot_take_is_not_sent(page: Page, studio: Runn
     expect(page.locator(".hero [data-field=prompt]")).to_have_text("a fox without its picture")
     request = studio.api.generations(limit=1)[0].request
     assert isinstance(request, ClipRequest) and request.image is None
+
+
+def test_images_at_frames_reach_the_clip_and_come_back_with_it(
+    page: Page, studio: Running, tmp_path: Path
+) -> None:
+    choose_model(page, "LTX")
+    expect(page.locator("#prediction")).to_contain_text("161 frames")  # the switch has settled
+    seconds(page).fill("0.6")
+    seconds(page).blur()
+    page.get_by_role("button", name="Images at frames").click()
+    for number, shade in enumerate((20, 220), start=1):
+        Image.new("RGB", (32, 32), (shade, 20, 20)).save(tmp_path / f"{shade}.png")
+        page.set_input_files("#given-frames input[type=file]", tmp_path / f"{shade}.png")
+        expect(page.locator("#given-frames li")).to_have_count(number)
+    frames = page.locator("#given-frames").get_by_role("spinbutton")
+    page.fill("#prompt textarea", "a day")
+    for wrong, sentence in (("0", "from 1 on; you gave 0"), ("90", "from 1 to 15"), ("4", "for frame 4")):
+        frames.nth(0).fill("4")
+        frames.nth(1).fill(wrong)
+        page.click("#generate")
+        expect(page.locator("#notice")).to_contain_text(sentence)
+    page.get_by_role("button", name="Remove the image at frame").nth(0).click()
+    frames.fill("9")
+    page.click("#generate")
+    expect(page.locator(".hero [data-field=prompt]")).to_have_text("a day")
+    made = ended(studio.api, studio.api.generations(limit=1)[0].id)
+    assert isinstance(made.request, ClipRequest) and made.status == "done"
+    (given,) = made.request.given_frames
+    picture = Image.open(studio.api.inputs.image_path(given.image))
+    assert (given.frame, picture.getpixel((0, 0))) == (9, (220, 20, 20))
+    choose_model(page, "Tiny")
+    page.reload()
+    page.get_by_role("button", name="Reuse", exact=True).last.click()
+    expect(frames).to_have_value("9")
+    assert page.locator("#given-frames img").evaluate("(image) => image.naturalWidth || 32") == 32
+
+
+def test_a_lora_is_for_its_model_alone(context: BrowserContext, studio: Running, tmp_path: Path) -> None:
+    page = context.new_page()  # whose console may name the requests that were refused
+    page.goto(studio.address)
+    for title, part, width in (("Oil", "blocks.0.attn1.to_q", 24), ("Ink", "transformer_blocks.0.ff", 8)):
+        pair = {f"{part}.lora_A.weight": torch.ones(2, width), f"{part}.lora_B.weight": torch.ones(width, 2)}
+        save_file(pair, tmp_path / f"{title}.safetensors")
+    choose_model(page, "Wan")
+    page.locator("#loras .label-wrap").click()
+    expect(page.locator("#loras")).to_contain_text("None was added for Wan yet.")
+    page.set_input_files("#loras input[type=file]", tmp_path / "Ink.safetensors")
+    expect(page.locator("#loras [role=alert]")).to_contain_text("Ink was made for another model")
+    page.set_input_files("#loras input[type=file]", tmp_path / "Oil.safetensors")
+    expect(page.get_by_label("Oil", exact=True)).to_be_checked()
+    page.fill("#prompt textarea", "a fox in oil")
+    for strength, sentence in (("9", "from -4 to 4; you gave 9"), ("", "from -4 to 4; you gave ''")):
+        page.get_by_label("Strength of Oil").fill(strength)
+        page.click("#generate")
+        expect(page.locator("#notice")).to_contain_text(sentence)
+    page.get_by_label("Strength of Oil").fill("0.5")
+    ask_for_nine_frames(page)
+    page.click("#generate")
+    expect(page.locator(".hero[data-view=done] [data-field=prompt]")).to_have_text("a fox in oil")
+    request = studio.api.generations(limit=1)[0].request
+    assert isinstance(request, ClipRequest)
+    assert [use.strength for use in request.loras] == [0.5]
+    choose_model(page, "LTX")
+    expect(page.locator("#loras")).to_contain_text("None was added for LTX yet.")
+    open_models(page)
+    card = page.locator(".model[data-name=wan]")
+    card.locator(".loras summary").click()
+    for name in ("Remove Oil", "Delete Oil"):
+        card.get_by_role("button", name=name).click()
+    expect(card.locator(".loras")).to_contain_text("None was added yet.")
+    assert studio.api.inputs.loras("wan") == {}
 
 
 def test_what_a_model_needs_is_seen_before_it_is_downloaded(page: Page, hub: Hub) -> None:
@@ -217,6 +300,40 @@ def test_a_folder_is_added_with_its_plan_and_checked(page: Page, studio: Running
     remove(page, "local", typed="local")
     expect(card).to_have_count(0)
     assert local_folder.is_dir()
+
+
+def test_size_cache_and_upsampler_are_chosen_or_refused(
+    context: BrowserContext, studio: Running, tmp_path: Path
+) -> None:
+    page = context.new_page()  # whose console may name the requests that were refused
+    page.goto(studio.address)
+    open_models(page)
+    card = page.locator(".model[data-name=ltx]")
+    side, upsampler = card.get_by_label("Short side"), card.get_by_label("Upsampler")
+    expect(card.get_by_label("Block cache")).to_contain_text("0.3: 95% of the blocks run, 49.1 dB PSNR")
+    for field, wrong, kept, sentence in (
+        (side, "100", "64", "must be a multiple of"),
+        (upsampler, str(tmp_path), "", "config.json is missing"),
+    ):
+        field.fill(wrong)
+        field.blur()
+        expect(page.locator(".models [data-field=notice]")).to_contain_text(sentence)
+        expect(field).to_have_value(kept)
+    folder = add_upsampler(tmp_path / "own", LTXLatentUpsamplerModel) / "latent_upsampler"
+    upsampler.fill(str(folder))
+    upsampler.blur()
+    until(lambda: model_of(studio, "ltx").upsampler == str(folder))
+    upsampler.fill("")
+    upsampler.blur()
+    until(lambda: model_of(studio, "ltx").upsampler == "")
+    card.get_by_label("Block cache").select_option("0.3")
+    until(lambda: model_of(studio, "ltx").block_cache == 0.3)
+    side.fill("96")
+    side.blur()
+    expect(card).to_contain_text("1:1 96 x 96")
+    page.get_by_role("tab", name="Create").click()
+    choose_model(page, "LTX")
+    expect(page.locator("#prediction")).to_contain_text("of 160 x 96")
 
 
 def test_what_is_no_model_is_one_sentence(context: BrowserContext, studio: Running, tmp_path: Path) -> None:

@@ -29,14 +29,17 @@ def test_each_waiting_clip_can_be_canceled(page: Page) -> None:
 
 
 def test_waiting_clip_is_edited(page: Page, studio: Running) -> None:
-    queued(page, 2)
+    queued(page, 1)
+    studio.api.controls.pause(at_once=True)  # however slow the page is, both stay in the queue
+    generate(page, f"{SLOW} 1")
     page.get_by_role("button", name=f"Edit: {SLOW} 1").click()
-    expect(page.get_by_label("Prompt", exact=True)).to_have_value(f"{SLOW} 1")
+    expect(page.get_by_role("button", name="Save changes")).to_be_visible()
     page.get_by_label("Prompt", exact=True).fill("a blue cube")
     page.get_by_role("button", name="Save changes").click()
     expect(page.locator(".job .prompt")).to_have_text([f"{SLOW} 0", "a blue cube"])
     expect(page.get_by_role("button", name="Save changes")).to_be_hidden()
     assert [each.request.prompt for each in studio.api.queue()] == [f"{SLOW} 0", "a blue cube"]
+    studio.api.controls.resume()
 
 
 def test_second_window_does_not_overwrite_an_edit(page: Page, studio: Running) -> None:

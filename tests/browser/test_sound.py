@@ -51,6 +51,7 @@ def test_a_clip_gets_a_sound_that_is_plotted_mixed_and_accepted(page: Page, stud
     make_one(page, "a bell")
     made, request = newest_sound(studio)
     assert request.prompt == "a bell" and made.parents == (clip.id,)
+    assert request.video_guidance_scale is None
     address = page.locator(".desk video").get_attribute("src")
     page.locator(".mix [name=offset_milliseconds]").fill("40")
     page.get_by_role("button", name="Apply the mix").click()
@@ -74,6 +75,13 @@ def test_a_key_opens_the_sound_of_the_clip_that_is_shown(page: Page, studio: Run
         "aria-label", "a ball to choose"
     )
     expect(page.get_by_role("button", name="Make sound")).to_be_visible()
+
+
+def test_words_may_outweigh_the_picture(page: Page, studio: Running) -> None:
+    open_desk(page, studio, "a ball that is to ring")
+    page.locator(".asked [name=video_guidance_scale]").fill("1.5")
+    make_one(page, "a bell")
+    assert newest_sound(studio)[1].video_guidance_scale == 1.5
 
 
 def test_a_part_of_the_take_is_made_again(page: Page, studio: Running) -> None:
@@ -111,9 +119,23 @@ def test_what_is_no_clip_and_no_sound_is_one_sentence(page: Page, studio: Runnin
         expect(page.locator("#sound-notice [role=alert]")).to_contain_text("no.mp4 cannot be read")
 
 
-def test_a_sound_without_picture_and_words_is_refused(page: Page, studio: Running) -> None:
+def test_a_clip_is_heard_as_its_own_words_say_where_none_are_given(page: Page, studio: Running) -> None:
+    open_desk(page, studio, "a ball that speaks for itself")
+    expect(page.locator(".asked [name=prompt]")).to_have_attribute(
+        "placeholder", "a ball that speaks for itself"
+    )
+    make_one(page)
+    assert newest_sound(studio)[1].prompt == "a ball that speaks for itself"
+
+
+def test_a_sound_without_picture_and_words_is_refused(page: Page, studio: Running, tmp_path: Path) -> None:
     open_desk(page, studio, "a ball unheard")
+    clip = tmp_path / "mute.mp4"
+    write_video(clip, np.full((9, 32, 48, 3), 60, np.uint8), frame_rate=16, metadata={"kinora": {}})
+    page.set_input_files("#sound-upload input[type=file]", clip)
+    expect(page.locator(".clips .pick").first).to_have_attribute("aria-label", "A clip of yours")
+    page.locator(".clips .pick").first.click()
+    expect(page.locator(".asked [name=prompt]")).to_have_attribute("placeholder", "as the picture says")
     page.locator(".asked [name=sees_video]").uncheck()
-    page.locator(".asked [name=prompt]").fill("")
     page.get_by_role("button", name="Make sound").click()
     expect(page.locator("#sound-notice [role=alert]")).to_contain_text("needs words")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from backend.errors import MediaError
-from backend.evaluation.__main__ import main, training_section
+from backend.evaluation.__main__ import main
 from backend.evaluation.figures import Curve, Figure, draw, training_curve
+from backend.evaluation.sections import training_section
 
 
 def reds(curve: Curve) -> np.ndarray:

@@ -10,9 +10,9 @@ import torch
 
 from backend.errors import WeightsError
 from backend.evaluation import ablation, flashvideo
-from backend.evaluation.__main__ import QUICK, detail_section
 from backend.evaluation.detail_cases import DetailCase, bicubic, detail_cases, missing_refiner
 from backend.evaluation.naturalness import statistics_of
+from backend.evaluation.sections import QUICK, detail_section
 from backend.evaluation.sweep import Sweep, SweepPoint, sweep_figures, sweep_findings, sweep_steps
 from backend.models.kinora.refiner import RefinerTransformer
 from backend.pipelines.clip import Clip

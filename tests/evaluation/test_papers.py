@@ -46,14 +46,17 @@ def test_clips_are_completed_in_every_other_way() -> None:
 def test_a_better_and_a_worse_result_are_told_apart() -> None:
     assert better("a", [20.0, 22.0], [19.0, 19.0], than="b", source="c").is_met
     assert not better("a", [18.0], [19.0], than="b", source="c").is_met
+    told = better("a", [22.0, 30.0, 40.0], [20.0, 20.0, float("inf")], than="b", source="c")
+    assert told.is_met and told.measured == "30.7 dB against 30.0 dB over 3, closer in 67%"
 
 
 def test_motion_control_sets_what_was_asked_beside_what_came_out() -> None:
     """The tiny engine flickers at any score, so only the figures' own consistency is known."""
     correlation, order, flat = lumina.motion_control(ENGINE, ["a ball"], (0.0, 4.0, 8.0))
-    value, listed = correlation.measured.split(maxsplit=1)
-    assert correlation.is_met == (float(value) >= 0.9)
-    assert [part.split(":")[0] for part in listed.strip("()").split(", ")] == ["0", "4", "8"]
+    values, listed = correlation.measured.split(" (")
+    overall, within = (float(part.split()[0]) for part in values.split(", "))
+    assert correlation.is_met == (overall >= 0.9) and overall == within  # of the only prompt
+    assert [part.split(":")[0] for part in listed.strip(")").split(", ")] == ["0", "4", "8"]
     always, scheduled, equal = map(float, order.measured.split(" at ")[0].split(" > "))
     assert order.is_met == (always > scheduled > equal)
     low, without = map(float, flat.measured.split(" against "))

@@ -18,7 +18,7 @@ from backend.evaluation.sound import (
     still_clips,
 )
 from backend.evaluation.sound_cases import Sounding, overrides, sounding_scenes
-from backend.evaluation.sound_sampler import Silent, SoundMembers, make_sounds
+from backend.evaluation.sound_sampler import Silent, SoundMembers, make_sounds, sample_sound
 from backend.evaluation.sound_verifier import SoundVerifier
 from backend.models.kinora.sound_autoencoder import SoundAutoencoder
 from backend.models.kinora.soundtrack import SoundtrackTransformer
@@ -147,7 +147,30 @@ def test_small_networks_are_measured_in_every_way(striking: list[Sounding]) -> N
     )
     verifier = SoundVerifier(list(PLACES), list(VOICES), width=8, hidden=16)
     scenes = {"striking": striking[:2], "lasting": [sounding("spins", 3)], "still": [sounding("still", 4)]}
-    assert len(all_of_sound(members, verifier, scenes, encode)) == 9
+    assert len(all_of_sound(members, verifier, scenes, encode)) == 11
     clips = Silent.shown(torch.zeros(1, 16, 9, 8, 8), torch.zeros(1, 33, 48), ["thuds"])
     first, again, other = (make_sounds(members, clips, seed=seed) for seed in (1, 1, 2))
     assert first.shape == (1, 33_000) and torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_a_scale_of_its_own_for_the_clip_is_the_split_form() -> None:
+    """At the scale of the prompt it is joint guidance; at 1 the clip alone stands for no guidance."""
+    torch.manual_seed(0)
+    transformer = SoundtrackTransformer(
+        width=32, num_layers=1, num_heads=2, mlp_width=32, text_width=16, condition_width=16
+    )
+    for parameter in transformer.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    words = TextEncoder(width=16, num_heads=2, num_layers=1, num_buckets=64)
+    clips = Silent.shown(torch.randn(2, 16, 5, 8, 8), torch.randn(2, 17, 48), ["thuds", "a hum"])
+    noise = torch.randn(2, 8, 27, 16)
+
+    def made(shown: Silent, scale: float, video_scale: float | None) -> torch.Tensor:
+        scales = {"guidance_scale": scale, "video_guidance_scale": video_scale}
+        return sample_sound(transformer, words, shown, noise=noise, num_inference_steps=2, **scales)
+
+    assert torch.allclose(made(clips, 3.0, 3.0), made(clips, 3.0, None), atol=1e-4)
+    assert torch.allclose(made(clips, 1.0, 1.0), made(clips, 1.0, None), atol=1e-4)
+    wordless = Silent.shown(clips.video, clips.motion, ["", ""])
+    assert torch.allclose(made(wordless, 3.0, 1.0), made(wordless, 1.0, None), atol=1e-4)
+    assert not torch.allclose(made(clips, 3.0, 1.0), made(clips, 3.0, None), atol=1e-2)

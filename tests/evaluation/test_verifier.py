@@ -53,7 +53,7 @@ def test_a_little_training_teaches_it(tmp_path: Path) -> None:
     pictures, clips = tmp_path / "pictures", tmp_path / "clips"
     fill(pictures, first=1000, count=1, side=128, num_frames=1, kind="picture")
     fill(clips, first=1000, count=1, side=32, num_frames=5)
-    recipe = VerifierRecipe(pictures=pictures, clips=[clips], device=CPU, batch_size=32)
+    recipe = VerifierRecipe(pictures=pictures, clips=[clips], device=CPU, batch_size=8)
     batch = next(recipe.batches(start_step=0))
     optimizer = torch.optim.AdamW(recipe.model.parameters(), lr=2e-3)
     losses = []

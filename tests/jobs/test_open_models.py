@@ -119,6 +119,22 @@ def test_a_clip_that_is_made_with_its_sound_has_it_in_the_file(studio: Api) -> N
     assert len(read_sound(paths["clip"])) == len(read_sound(paths["sound"])) == num_samples(clip)
 
 
+@pytest.mark.parametrize("engine", ["wan-text", "ltx", "ltx2"])
+def test_the_draft_of_an_added_model_gets_its_detail_in_the_worker(studio: Api, engine: str) -> None:
+    fields = {"prompt": "a red ball", "engine": engine, "num_inference_steps": 2, "seed": 7}
+    draft = ended(
+        studio, studio.submit(ClipRequest.model_validate({**fields, "duration_seconds": SECONDS}))[0]
+    )
+    # A part of the picture, because a processor takes long for all of it.
+    settings = {"box": (0, 0, 0.25, 0.25), "num_inference_steps": 2}
+    asked = studio.detail_request(draft.id, **settings)
+    made = ended(studio, studio.submit(asked, parents=[draft.id])[0])
+    assert made.status == "done", made.error
+    found, before = (probe(studio.output_path(each.id, "clip")) for each in (made, draft))
+    assert (found.width, found.height, found.num_frames) == (128, 128, before.num_frames)
+    assert (made.kind, made.parents, made.request.engine) == ("detail", (draft.id,), engine)
+
+
 def test_a_spoilt_file_ends_the_job_with_a_sentence(studio: Api, tmp_path: Path) -> None:
     models_dir = studio.settings.models_dir
     folder = write_wan(tmp_path / "spoilt")
@@ -129,6 +145,20 @@ def test_a_spoilt_file_ends_the_job_with_a_sentence(studio: Api, tmp_path: Path)
     weights.write_bytes(content)
     made = ended(studio, studio.submit(ClipRequest(prompt="a ball", engine="spoilt"))[0])
     assert made.status == "failed" and "checksum" in str(made.error)
+
+
+def test_a_lora_that_is_gone_when_its_clip_begins_is_said(studio: Api, tmp_path: Path) -> None:
+    names = [f"transformer.blocks.0.attn1.to_q.lora_{factor}.weight" for factor in "AB"]
+    save_file({names[0]: torch.ones(2, 24), names[1]: torch.ones(24, 2)}, tmp_path / "style.safetensors")
+    lora = studio.inputs.add_lora(tmp_path / "style.safetensors", engine="wan-text")
+    studio.controls.pause()
+    fields = {"engine": "wan-text", "duration_seconds": SECONDS, "loras": ({"lora": lora},)}
+    (waiting,) = studio.submit(ClipRequest.model_validate({"prompt": "a ball", **fields}))
+    studio.inputs.remove_lora(lora)
+    studio.controls.resume()
+    made = ended(studio, waiting)
+    assert made.status == "failed"
+    assert f"The LoRA {lora[:12]}…" in str(made.error) and "choose its file again" in str(made.error)
 
 
 def test_the_command_line_takes_what_the_engine_has_for_what_is_left_open(tmp_path: Path) -> None:

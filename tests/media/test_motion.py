@@ -44,6 +44,13 @@ def test_measured_motion_grows_with_the_speed() -> None:
     assert scores[0] == 0
 
 
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (4, 11), (1, 1)])
+def test_the_smallest_part_of_a_picture_has_a_flow_too(height: int, width: int) -> None:
+    still = np.full((3, height, width, 3), 90, np.uint8)
+    assert optical_flow(still).shape == (2, 2, height, width)
+    assert measured_motion(still, frame_rate=16) == 0.0
+
+
 def test_a_single_frame_does_not_move() -> None:
     assert measured_motion(shifted(1, right=0), frame_rate=16) == 0
 

@@ -183,7 +183,7 @@ def test_conditions_that_start_at_zero_leave_a_network_as_it_is(scale: int) -> N
     made, fresh = network(), network(is_fresh=True)
     for scale_parts in made.scales:
         scale_parts.given.zero_()
-    for part in ("motion_mlp", "stride_mlp", "camera_mlp", "source"):
+    for part in ("motion_mlp", "stride_mlp", "camera_mlp", "source", "gates"):
         getattr(made, part).load_state_dict(getattr(fresh, part).state_dict())
     plain = run(made, latents(), scale=scale)
     given = torch.tensor([[True, False, False, False, True]] * 2)
@@ -226,3 +226,20 @@ def test_motion_channels_with_zero_rows_leave_appearance_as_it_is(scale: int) ->
     other = torch.cat([latents()[:, :16], latents(seed=5)[:, 16:]], dim=1)
     first, second = (run(made, x, scale=scale)[:, :16] for x in (latents(), other))
     assert torch.equal(first, second)
+
+
+@SCALES
+def test_given_frames_alone_open_the_gate(scale: int) -> None:
+    made, x = network(), latents()
+    none = torch.zeros(2, 5, dtype=torch.bool)
+    assert torch.equal(run(made, x, scale=scale), run(made, x, scale=scale, given=none))
+    given = none.clone()
+    given[0, 0] = True
+    closed = network()
+    for gate in closed.gates:
+        torch.nn.init.zeros_(gate.weight)
+        torch.nn.init.zeros_(gate.bias)
+    mixed, alone = (run(each, x, scale=scale, given=given) for each in (made, closed))
+    assert torch.equal(mixed[1], alone[1])
+    assert torch.equal(mixed[0, 16:], alone[0, 16:])
+    assert (mixed[0, :16] - alone[0, :16]).abs().max() > 1e-3

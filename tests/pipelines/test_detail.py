@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,7 +12,8 @@ from backend.pipelines.clip import ClipHooks, LatentCheckpoint
 from backend.pipelines.denoise import StepReport
 from backend.pipelines.detail import Draft, enlarged, make_detail, part_of
 from backend.requests import DetailRequest
-from tests.tiny_engine import make
+from tests.tiny_engine import SPEC, make
+from tests.tiny_flow import TinyEngine
 
 ENGINE = make(Path("no weights"), "cpu")
 REQUEST = DetailRequest(source="0" * 64, engine="tiny", seed=7, degradation_step=0)
@@ -22,6 +24,13 @@ def draft(*, frames: int = 9, height: int = 32, width: int = 48) -> Draft:
     across = np.linspace(0, 3, width)[None, :] + np.linspace(0, 1, frames)[:, None]
     rows = (127 + 100 * np.sin(across)).astype(np.uint8)
     return Draft(np.broadcast_to(rows[:, None, :, None], (frames, height, width, 3)).copy(), 16.0)
+
+
+def scaled_down(frames: np.ndarray) -> np.ndarray:
+    """Return `frames` of sixteen times the size of `draft` (T, H, W, 3) at its size."""
+    return np.stack(
+        [cv2.resize(f.astype(np.float32), (48, 32), interpolation=cv2.INTER_AREA) for f in frames]
+    )
 
 
 def test_a_detailed_clip_is_larger_and_says_how_faithful_it_is() -> None:
@@ -39,6 +48,58 @@ def test_a_draft_that_is_not_noised_comes_back_as_its_enlargement() -> None:
     assert np.abs(difference).max() <= 1  # rounding
     lossy = ENGINE.decode(ENGINE.encode(low))
     assert np.abs(lossy.astype(int) - low).max() > 2
+
+
+def test_what_the_pixels_of_the_draft_show_stays_where_an_engine_holds_to_it() -> None:
+    noisy, engine = REQUEST.model_copy(update={"degradation_step": 300}), make(Path("no weights"), "cpu")
+    low = enlarged(draft(), part_of(noisy, draft()), frame_rule=engine.spec.frame_rule)
+    assert engine.spec.detail is not None
+    moved, changed = {}, {}
+    for holds in (False, True):
+        detail = replace(engine.spec.detail, holds_to_draft=holds)
+        engine.spec = replace(engine.spec, detail=detail)
+        frames = make_detail(engine, noisy, draft()).frames
+        moved[holds] = np.abs(scaled_down(frames) - scaled_down(low)).mean()
+        changed[holds] = np.abs(frames.astype(int) - low).mean()
+    assert moved[True] < moved[False] / 4
+    assert changed[True] > 1
+
+
+def test_a_draft_that_hardly_grows_is_not_held_to() -> None:
+    engine, large = make(Path("no weights"), "cpu"), draft(frames=1, height=400, width=400)
+    assert engine.spec.detail is not None
+    noisy = REQUEST.model_copy(update={"degradation_step": 300})
+    free = make_detail(engine, noisy, large).frames
+    engine.spec = replace(engine.spec, detail=replace(engine.spec.detail, holds_to_draft=True))
+    assert np.array_equal(make_detail(engine, noisy, large).frames, free)
+
+
+class Finishing(TinyEngine):
+    """A tiny engine whose finisher takes a tenth of the draft's levels from each frame."""
+
+    def finish(self, frames: np.ndarray, low: np.ndarray) -> np.ndarray:
+        finished: np.ndarray = frames - low // 10
+        return finished
+
+
+@pytest.mark.parametrize("box", [None, (0.5, 0.0, 0.75, 0.5)])
+def test_decoded_frames_are_finished_with_the_draft_beside_them(
+    box: tuple[float, float, float, float] | None,
+) -> None:
+    assert SPEC.detail is not None
+    spec = replace(SPEC, detail=replace(SPEC.detail, has_finisher=True))
+    engine, asked = Finishing(spec, marker=Path("never")), REQUEST.model_copy(update={"box": box})
+    plain = make_detail(ENGINE, asked, draft(frames=3)).frames
+    low = enlarged(draft(frames=3), part_of(asked, draft(frames=3)), frame_rule=spec.frame_rule)[:3]
+    assert np.array_equal(make_detail(engine, asked, draft(frames=3)).frames, plain - low // 10)
+
+
+def test_a_draft_that_hardly_grows_is_not_finished() -> None:
+    assert SPEC.detail is not None
+    spec = replace(SPEC, detail=replace(SPEC.detail, has_finisher=True))
+    large = draft(frames=1, height=400, width=400)
+    finished = make_detail(Finishing(spec, marker=Path("never")), REQUEST, large).frames
+    assert np.array_equal(finished, make_detail(ENGINE, REQUEST, large).frames)
 
 
 def test_the_same_request_gives_the_same_frames_and_another_seed_others() -> None:

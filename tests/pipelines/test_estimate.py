@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 from diffusers import (
+    AutoencoderKLLTX2Video,
     AutoencoderKLLTXVideo,
     AutoencoderKLWan,
+    LTX2VideoTransformer3DModel,
     LTXVideoTransformer3DModel,
     WanTransformer3DModel,
 )
@@ -89,11 +91,14 @@ def test_decoding_of_wan_takes_what_is_foretold(num_frames: int) -> None:
     assert foretold == pytest.approx(measured, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("family", "kind"), [("ltx_video", AutoencoderKLLTXVideo), ("ltx2_video", AutoencoderKLLTX2Video)]
+)
 @pytest.mark.parametrize("num_frames", [33, 161])
-def test_decoding_of_ltx_video_takes_what_is_foretold(num_frames: int) -> None:
+def test_decoding_of_ltx_takes_what_is_foretold(num_frames: int, family: str, kind: type) -> None:
     latents = (1, 128, (num_frames - 1) // 8 + 1, 15, 26)
-    measured = peak_bytes(AutoencoderKLLTXVideo, lambda vae: vae.decode(torch.zeros(latents)))
-    foretold = WORK_MEMORY["ltx_video"].decoding_bytes(
+    measured = peak_bytes(kind, lambda vae: vae.decode(torch.zeros(latents)))
+    foretold = WORK_MEMORY[family].decoding_bytes(
         num_frames=num_frames, width=832, height=480, is_tiled=False
     )
     assert foretold == pytest.approx(measured, rel=0.05)
@@ -129,6 +134,29 @@ def test_sampling_of_ltx_video_takes_what_is_foretold() -> None:
         ),
     )
     foretold = WORK_MEMORY["ltx_video"].sampling_bytes(tokens=tokens, values=8 * 2048, value_bytes=2)
+    assert foretold == pytest.approx(measured, rel=0.05)
+
+
+def test_sampling_of_ltx2_video_takes_what_is_foretold() -> None:
+    tokens, sounds = 21 * 15 * 26, 168
+    measured = peak_bytes(
+        lambda: in_16_bits(lambda: LTX2VideoTransformer3DModel(num_layers=2)),
+        lambda network: network(
+            hidden_states=torch.zeros(1, tokens, 128, dtype=torch.bfloat16),
+            audio_hidden_states=torch.zeros(1, sounds, 128, dtype=torch.bfloat16),
+            encoder_hidden_states=torch.zeros(1, 128, 3840, dtype=torch.bfloat16),
+            audio_encoder_hidden_states=torch.zeros(1, 128, 3840, dtype=torch.bfloat16),
+            timestep=torch.zeros(1, tokens),
+            audio_timestep=torch.zeros(1),
+            sigma=torch.zeros(1),
+            num_frames=21,
+            height=15,
+            width=26,
+            audio_num_frames=sounds,
+            use_cross_timestep=True,
+        ),
+    )
+    foretold = WORK_MEMORY["ltx2_video"].sampling_bytes(tokens=tokens, values=8 * 4096, value_bytes=2)
     assert foretold == pytest.approx(measured, rel=0.05)
 
 

@@ -91,7 +91,7 @@ def test_latents_of_another_autoencoder_are_made_anew(
     target = tmp_path / "latents"
     target.mkdir()
     np.savez(target / "000001.npz", appearance=np.zeros(1))
-    (target / "encoder.sha256").write_text("another")
+    (target / "makers.sha256").write_text("another")
     encode_all(scenes, target, vae_folder=vae, device=CPU)
     assert sorted(path.name for path in target.glob("*.npz")) == ["001000.npz"]
 

@@ -113,7 +113,7 @@ def test_held_out_pairs_are_never_trained_on(pairs: LatentPairs, vae: VideoAutoe
 
 def test_shards_of_another_encoder_are_made_anew(folder: Path, vae: VideoAutoencoder, tmp_path: Path) -> None:
     np.savez(tmp_path / "000001.npz", high=np.zeros(1))
-    (tmp_path / "encoder.sha256").write_text("another")
+    (tmp_path / "makers.sha256").write_text("another")
     fill(tmp_path, first=FIRST_TRAINING_SEED, count=0, kind="picture", vae=vae, **SHAPE)
     assert not [*tmp_path.glob("*.npz")]
     before = (folder / "001000.npz").stat().st_mtime_ns

@@ -17,7 +17,8 @@ from torch import Tensor
 from backend.errors import WeightsError
 from backend.models.engine import Conditioning, Layer, Pass
 from backend.models.kinora.autoencoder import FRAMES_PER_LATENT, SPATIAL_FACTOR, VideoAutoencoder
-from backend.models.kinora.member import read_member
+from backend.models.kinora.finisher import Finisher
+from backend.models.kinora.member import Member, read_member
 from backend.models.kinora.refiner import RefinerTransformer, degraded
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.models.kinora.text_encoder import TextEncoder
@@ -41,12 +42,13 @@ class PromptEmbeds:
 
 @dataclass(frozen=True)
 class PocketNetworks:
-    """The networks, in float32; refiner is None where its weights are not installed."""
+    """The networks, in float32; refiner and finisher are None where their weights are not installed."""
 
     vae: VideoAutoencoder
     text_encoder: TextEncoder
     transformer: VideoTransformer
     refiner: RefinerTransformer | None = None
+    finisher: Finisher | None = None
 
 
 def load(weights_dir: Path, device: str) -> "PocketEngine":
@@ -65,7 +67,8 @@ def load(weights_dir: Path, device: str) -> "PocketEngine":
         vae=read_member(VideoAutoencoder, folder / "vae"),
         text_encoder=read_member(TextEncoder, folder / "text_encoder"),
         transformer=read_member(VideoTransformer, folder / "transformer"),
-        refiner=_refiner(folder / "refiner"),
+        refiner=_installed(RefinerTransformer, folder / "refiner"),
+        finisher=_installed(Finisher, folder / "finisher"),
     )
     return PocketEngine(networks, placement, weights_sha256=weights_sha256(folder), folder=folder)
 
@@ -84,10 +87,9 @@ class PocketEngine:
         self._folder = folder
         self._sound_maker: PocketSoundMaker | None = None
         placement.settle(networks.text_encoder, is_exact=True)
-        modules: list[torch.nn.Module] = [networks.vae, networks.transformer]
-        modules += [] if networks.refiner is None else [networks.refiner]
-        for module in modules:
-            placement.settle(module)
+        for module in (networks.vae, networks.transformer, networks.refiner, networks.finisher):
+            if module is not None:
+                placement.settle(module)
         self._networks = networks
         self._appearance_channels = int(networks.vae.config["latent_channels"])
         self._embedded = functools.lru_cache(maxsize=_CACHED_PROMPTS)(self._embed)
@@ -147,6 +149,26 @@ class PocketEngine:
             )
         return PocketRefiner(self, self._networks.refiner, self._placement, degradation_step)
 
+    @torch.no_grad()
+    def finish(self, frames: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """Return `frames` (T, H, W, 3) uint8 finished, `low` being the enlarged draft of their shape.
+
+        One by one, which takes little memory and gives a frame the same pixels in any clip. WeightsError
+        where the finisher is not installed.
+        """
+        if self._networks.finisher is None:
+            raise WeightsError(
+                "The finisher of Kinora Pocket is not installed; train it or restore its folder."
+            )
+        finished = np.empty_like(frames)
+        for index, pair in enumerate(zip(frames, low, strict=True)):
+            seen = (torch.from_numpy(each).to(self._placement.device).permute(2, 0, 1)[None] for each in pair)
+            with self._placement.autocast():
+                pixels = self._networks.finisher(*(each.float() / 127.5 - 1 for each in seen))[0]
+            pixels = ((pixels.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+            finished[index] = pixels.permute(1, 2, 0).cpu().numpy()
+        return finished
+
     def soundtrack(self) -> "PocketSoundMaker":
         """Return the sound members, loaded at the first call; WeightsError where they are not installed."""
         if self._sound_maker is None:
@@ -175,10 +197,7 @@ class PocketEngine:
         copies = latents.shape[0]
         embeds, mask = batch_of(prompts, copies=copies)
         scores = torch.tensor([-1.0 if each.motion_score is None else each.motion_score for each in passes])
-        given = torch.zeros(len(passes), latents.shape[2], dtype=torch.bool)
-        if conditioning.given is not None:
-            for row, each in enumerate(passes):
-                given[row, list(conditioning.given.frames)] = each.image
+        given = _given(conditioning, passes, latents.shape[2])
         with self._placement.autocast():
             velocity = self._networks.transformer(
                 hidden_states,
@@ -187,7 +206,7 @@ class PocketEngine:
                 mask,
                 scale=scale,
                 told=self._told(conditioning, scores.repeat_interleave(copies), latents.shape[2]),
-                given=given.repeat_interleave(copies, 0).to(device),
+                given=None if given is None else given.repeat_interleave(copies, 0).to(device),
             )
         return velocity.float().cpu().chunk(len(passes))
 
@@ -261,8 +280,18 @@ def shown_text(engine: PocketEngine, conditioning: Conditioning, which: Pass) ->
     return prompt
 
 
-def _refiner(folder: Path) -> RefinerTransformer | None:
-    return read_member(RefinerTransformer, folder) if folder.exists() else None
+def _given(conditioning: Conditioning, passes: Sequence[Pass], num_latents: int) -> Tensor | None:
+    """Return which latent frames (P, F) each of the passes is given, None where there are none to give."""
+    if conditioning.given is None:
+        return None
+    given = torch.zeros(len(passes), num_latents, dtype=torch.bool)
+    for row, each in enumerate(passes):
+        given[row, list(conditioning.given.frames)] = each.image
+    return given
+
+
+def _installed(member: type[Member], folder: Path) -> Member | None:
+    return read_member(member, folder) if folder.exists() else None
 
 
 def batch_of(prompts: Sequence[PromptEmbeds], *, copies: int) -> tuple[Tensor, Tensor]:

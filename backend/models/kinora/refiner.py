@@ -4,6 +4,7 @@ FlashVideo's second stage (arXiv 2502.05179 Sec. 3.3): the path does not begin w
 a_k * latents + sqrt(1 - a_k²) * noise, and the network is told the degradation step k and the number of
 latent frames. Few steps are enough. Where we differ:
 - Blocks are those of the base transformer, at its finest patch size, so that text is attended in every block.
+- Convolutions follow the last layer, as those of the base transformer's finest scale.
 - It predicts what the best linear guess leaves of the velocity, as the base transformer does; the guess
   knows how alike drafts and true clips are.
 - Rotary positions are counted in patches from the middle of the clip, the same at every size: it learns on
@@ -27,7 +28,7 @@ from backend.models.kinora.blocks import (
     text_bias,
     timestep_embedding,
 )
-from backend.models.kinora.transformer import PATCH_SIZES, PatchScale
+from backend.models.kinora.transformer import PATCH_SIZES, LocalHead, PatchScale
 
 NUM_DEGRADATION_STEPS = 1000
 _BETAS = (0.00085, 0.012)
@@ -70,10 +71,12 @@ class RefinerTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         mlp_width: int = 304,
         text_width: int = 192,
         condition_width: int = 96,
+        local_width: int = 64,
     ) -> None:
         super().__init__()
         self.head_width = width // num_heads
         self.patch = PatchScale(PATCH_SIZES[0], latent_channels, width)
+        self.local = LocalHead(PATCH_SIZES[0], latent_channels, width, local_width)
         self.time_mlp = mlp(TIME_FEATURES, condition_width)
         self.degradation_mlp = mlp(TIME_FEATURES, condition_width)
         self.length_mlp = mlp(TIME_FEATURES, condition_width)
@@ -116,7 +119,8 @@ class RefinerTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         x = self.final_norm(x) * (1 + self.final_scale(condition))
         kept = _DRAFT_LIKENESS * kept_share(degradation.cpu()).to(x.device)
         keep, add = linear_guess(timestep, kept)
-        return keep * hidden_states.float() + add * self.patch.from_tokens(x, hidden_states.shape)
+        residual = self.patch.from_tokens(x, hidden_states.shape) + self.local(x, hidden_states)
+        return keep * hidden_states.float() + add * residual
 
     def _condition(
         self, timestep: Tensor, degradation: Tensor, text: Tensor, mask: Tensor, frames: int

@@ -4,7 +4,8 @@ The blocks of the family with rotary positions over time and frequency (arXiv 25
 and values are the tokens of video and text, and scale and gate differ from one moment of the sound to the
 next, since they come from the time embedding plus motion features on the audio clock. So a shift of the video
 is a shift of the modulation, and with it of the sound. Where we differ:
-- Video tokens are patches of the latents of the clip's own autoencoder instead of CLIP features.
+- Video tokens are patches of the latents of the clip's own autoencoder and of the motion in them, which have
+  read one another (`clip_reader`), instead of CLIP features.
 - Motion features are measured per frame, not learnt by Synchformer; a convolution over five frames sees what
   turns back.
 - A patch is one latent step (40 ms) times four rows instead of 2 x 2: as many tokens, but the modulation has
@@ -31,14 +32,13 @@ from backend.models.kinora.blocks import (
     text_bias,
     timestep_embedding,
 )
+from backend.models.kinora.clip_reader import ClipReader, clock_features
 from backend.models.kinora.mel import HOP_LENGTH, SAMPLE_RATE
 from backend.models.kinora.sound_autoencoder import MEL_FACTOR
 
 STEP_SECONDS = MEL_FACTOR * HOP_LENGTH / SAMPLE_RATE
 """What one step of audio latents lasts."""
 _PATCH_ROWS = 4
-_VIDEO_PATCH = 4
-_FRAMES_PER_LATENT = 4
 _MOTION_KERNEL = 5
 _ROPE_BASE = 256.0
 _CLOCK_FREQUENCIES = 6
@@ -60,15 +60,23 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
         mlp_width: int = 304,
         text_width: int = 192,
         condition_width: int = 80,
+        num_reader_layers: int = 3,
+        num_sounds: int = 18,
     ) -> None:
+        """num_sounds: how many sounds the reader of clips is taught to name."""
         super().__init__()
         self.head_width, self.num_rows = width // num_heads, latent_rows // _PATCH_ROWS
         self.embed = nn.Linear(latent_channels * _PATCH_ROWS, width)
         self.row = nn.Embedding(self.num_rows, width)
         self.clock = nn.Linear(2 * _CLOCK_FREQUENCIES, width)
-        self.video_embed = nn.Linear(video_channels * _VIDEO_PATCH**2, text_width)
-        self.video_clock = nn.Linear(2 * _CLOCK_FREQUENCIES, text_width)
-        self.video_norm = nn.LayerNorm(text_width)
+        self.reader = ClipReader(
+            video_channels,
+            motion_features,
+            text_width,
+            num_layers=num_reader_layers,
+            num_heads=num_heads,
+            num_sounds=num_sounds,
+        )
         self.motion_mix = nn.Conv1d(
             motion_features, condition_width, _MOTION_KERNEL, padding=_MOTION_KERNEL // 2
         )
@@ -107,7 +115,10 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
         """
         steps = hidden_states.shape[2]
         context, mask, pooled = self._context(
-            encoder_hidden_states, encoder_attention_mask, video, has_video, frame_rate
+            encoder_hidden_states,
+            encoder_attention_mask,
+            None if video is None else self.reader(video, motion, frame_rate=frame_rate),
+            has_video,
         )
         condition = (self.time_mlp(timestep_embedding(1000 * timestep)) + pooled).unsqueeze(1)
         if motion is not None:
@@ -140,45 +151,22 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
         """Return tokens (B, T * 4, D), the rows of one step after another, with their places added."""
         patches = latents.unflatten(3, (self.num_rows, _PATCH_ROWS)).permute(0, 2, 3, 1, 4).flatten(3)
         seconds = (torch.arange(latents.shape[2], device=latents.device) + 0.5) * STEP_SECONDS
-        x = self.embed(patches) + self.row.weight + self.clock(_clock_features(seconds)).unsqueeze(1)
+        times = self.clock(clock_features(seconds, _CLOCK_FREQUENCIES)).unsqueeze(1)
+        x = self.embed(patches) + self.row.weight + times
         return x.flatten(1, 2)
 
     def _context(
-        self, text: Tensor, mask: Tensor, video: Tensor | None, has_video: Tensor | None, frame_rate: float
+        self, text: Tensor, mask: Tensor, seen: Tensor | None, has_video: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return keys and values [video ; text] (B, N, Dt), their mask (B, N), what they pool to (B, Dc)."""
         pooled: Tensor = self.text_pool(self.text_norm(pooled_text(text, mask)))
-        if video is None:
+        if seen is None:
             return text, mask, pooled
-        seen = self._video_tokens(video, frame_rate)
         is_seen = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)
         of_video = self.video_pool(seen.mean(1))
         if has_video is not None:
             is_seen, of_video = is_seen & has_video[:, None], of_video * has_video[:, None]
         return torch.cat([seen.to(text.dtype), text], 1), torch.cat([is_seen, mask], 1), pooled + of_video
-
-    def _video_tokens(self, video: Tensor, frame_rate: float) -> Tensor:
-        """Return tokens (B, F' * H / 4 * W / 4, Dt) of video latents, with their times added."""
-        patches = video.unflatten(4, (-1, _VIDEO_PATCH)).unflatten(3, (-1, _VIDEO_PATCH))
-        patches = patches.permute(0, 2, 3, 5, 1, 4, 6).flatten(4).flatten(2, 3)  # (B, F', N, C * 16)
-        first, last = _frames_of_latents(video.shape[2], video.device)
-        seconds = (0.5 * (first + last) + 0.5) / frame_rate
-        x = self.video_embed(patches) + self.video_clock(_clock_features(seconds)).unsqueeze(1)
-        tokens: Tensor = self.video_norm(x.flatten(1, 2))
-        return tokens
-
-
-def _frames_of_latents(count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the first and the last frame (F',) that each video latent holds: 0, then 1 to 4, 5 to 8, ..."""
-    last = _FRAMES_PER_LATENT * torch.arange(count, device=device)
-    return (last - _FRAMES_PER_LATENT + 1).clamp_min(0), last
-
-
-def _clock_features(seconds: Tensor) -> Tensor:
-    """Return sines and cosines (N, 12) of times (N,), with periods of 8 s to 1/4 s."""
-    rates = 2 * math.pi / 8 * 2.0 ** torch.arange(_CLOCK_FREQUENCIES, device=seconds.device)
-    angles = seconds.unsqueeze(-1).float() * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def _rope_angles(steps: int, rows: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,8 @@ Where we differ, and why:
   and sizes share them; a sine embedding of the position is added to every token, since with rotary positions
   alone a network must learn top and bottom from the picture's edges.
 - At the finest scale a few convolutions follow the last layer (`LocalHead`).
+- Where latent frames are given, a gate mixes the prediction with the plain guess that all else stays as it
+  is there (`given_guess`).
 - An odd number of latent frames is padded by a copy of the last one where a patch spans two.
 - Modulation takes (B, G, D): G = 1 for a whole clip, a group for every moment where a condition varies along
   time, as the camera's place does.
@@ -41,6 +43,7 @@ from backend.models.kinora.blocks import (
     text_bias,
     timestep_embedding,
 )
+from backend.models.kinora.given_guess import GivenGuess, guessed_velocity
 
 _PLACE_FREQUENCIES = 4
 CAMERA_FEATURES = 6
@@ -127,7 +130,7 @@ class PatchScale(nn.Module):
 
 
 class LocalHead(nn.Module):
-    """Convolutions after the last layer of the finest scale, as in U-ViT (arXiv 2209.12152 Sec. 3).
+    """Convolutions after the last layer at the finest patch size, as in U-ViT (arXiv 2209.12152 Sec. 3).
 
     They see the noisy latents of a frame and what the tokens know: tokens alone leave seams where patches
     meet, and learn slowly that neighbours belong together. What they add is learnt from nothing.
@@ -186,6 +189,9 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.rope_span, self.head_width = rope_span, width // num_heads
         self.scales = nn.ModuleList(PatchScale(size, 2 * latent_channels, width) for size in PATCH_SIZES)
         self.local = LocalHead(PATCH_SIZES[0], 2 * latent_channels, width, local_width)
+        self.guess = GivenGuess(latent_channels)
+        self.gates = nn.ModuleList(nn.Linear(width, math.prod(size)) for size in PATCH_SIZES)
+        set_to_zero(*self.gates)
         self.place = nn.Linear(6 * _PLACE_FREQUENCIES, width)
         self.time_mlp = mlp(TIME_FEATURES, condition_width)
         self.motion_mlp = mlp(TIME_FEATURES, condition_width)
@@ -243,7 +249,26 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         if scale == 1:
             residual = residual + self.local(x, hidden_states)
         keep, add = linear_guess(timestep)
-        return keep * hidden_states.float() + add * residual
+        velocity = keep * hidden_states.float() + add * residual
+        if given is None:
+            return velocity
+        return self._with_given(velocity, hidden_states.float(), timestep, given[:, :frames], x, scale)
+
+    def _with_given(
+        self, velocity: Tensor, state: Tensor, sigma: Tensor, given: Tensor, tokens: Tensor, scale: int
+    ) -> Tensor:
+        """Return `velocity` (B, 2 C, F, H, W), its appearance mixed with what `given` frames (B, F) tell.
+
+        tokens (B, N, width) of `scale` say how much, latent by latent; at first none.
+        """
+        patch_size, (count, _, frames, height, width) = PATCH_SIZES[scale - 1], state.shape
+        shape = torch.Size((count, 1, frames + -frames % patch_size[0], height, width))
+        gate = unpatched(self.gates[scale - 1](tokens).float(), shape, patch_size=patch_size)[:, :, :frames]
+        (appearance, motion), (shown, _) = velocity.chunk(2, dim=1), state.chunk(2, dim=1)
+        guess, likeness = self.guess(shown, given)
+        gate = gate.tanh() * (likeness > 0)[:, None, :, None, None]
+        plain = guessed_velocity(shown, sigma, guess, likeness)
+        return torch.cat([appearance + gate * (plain - appearance), motion], dim=1)
 
     def _condition(self, timestep: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """Return the part of the modulation input (B, Dc) that is always there: time and pooled text."""

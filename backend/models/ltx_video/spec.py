@@ -53,7 +53,11 @@ def has_upsampler(folder: DiffusersFolder) -> bool:
     """Return whether an upsampler lies in the folder that doubles height and width, and nothing else."""
     if not folder.has_extra("latent_upsampler"):
         return False
-    config = folder.config("latent_upsampler")
+    return doubles_size(folder.config("latent_upsampler"))
+
+
+def doubles_size(config: dict[str, Any]) -> bool:
+    """Return whether the upsampler of `config` doubles height and width, and nothing else."""
     is_spatial = config.get("spatial_upsample", True) and not config.get("temporal_upsample", False)
     return bool(is_spatial and config.get("rational_spatial_scale", 2.0) == 2.0)
 
