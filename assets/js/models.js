@@ -19,6 +19,7 @@ class Models {
   #shown = "";
   #coming = "";
   #isNamed = false;
+  #isTyping = false; // in a field of a card, which is not drawn anew before that is done
   #found = {}; // name -> what the last check said, which a card that is drawn anew still shows
 
   constructor(root, suggested) {
@@ -35,6 +36,9 @@ class Models {
       if (!this.#isNamed) name.value = suggestedName(model.value);
     });
     name.addEventListener("input", () => (this.#isNamed = name.value !== ""));
+    const cards = root.querySelector(".there ol");
+    cards.addEventListener("input", () => (this.#isTyping = true));
+    for (const end of ["change", "focusout"]) cards.addEventListener(end, () => (this.#isTyping = false));
     this.load();
   }
 
@@ -131,7 +135,7 @@ class Models {
 
   #show({ models, arrivals }) {
     const shown = JSON.stringify(models);
-    if (shown !== this.#shown) {
+    if (shown !== this.#shown && !this.#isTyping) {
       const isFirst = this.#shown === "";
       this.#shown = shown;
       this.#root.querySelector(".there ol").replaceChildren(...models.map((model) => modelItem(model, this)));
