@@ -2,8 +2,8 @@
 
 Every figure lands in one report, beside the relation that a paper found or that we set ourselves, met or not.
 The report is written anew after each section, so that what was measured is not lost; with --only, all other
-sections stay as they are. The quick form asks for few clips: it shows that the measures run, its figures are
-coarse.
+sections stay as they are. The quick form asks for few clips of few steps: it shows that the measures run, its
+figures are coarse.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 from backend.config import load_settings
 from backend.errors import StudioError
 from backend.evaluation.report import Section, read_sections, write_report
+from backend.evaluation.runs import hurried
 from backend.evaluation.sections import (
     ASSETS,
     FULL,
@@ -59,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     except StudioError as exc:
         print(exc, file=sys.stderr)
         return 1
+    if options.quick:
+        engine.spec = hurried(engine.spec)
     verifier = Verifier.from_pretrained(ASSETS / "verifier", use_safetensors=True).float().eval()
     subject = Subject(engine, verifier, amount, weights / engine.spec.folder)
     names = [name for name in MEASURES if name in (options.only or MEASURES)]
@@ -73,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="few clips: minutes instead of most of an hour")
+    parser.add_argument("--quick", action="store_true", help="few clips of few steps: minutes, not an hour")
     parser.add_argument("--only", nargs="+", choices=tuple(MEASURES), help="measure these sections alone")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder of the report")
     parser.add_argument("--log", type=Path, nargs="+", default=[], help="log.jsonl of trainings, to be drawn")

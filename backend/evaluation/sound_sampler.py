@@ -25,7 +25,7 @@ _FRAME_RATE = 16
 
 @dataclass(frozen=True)
 class Silent:
-    """Clips to be heard: video latents (B, 16, F', H, W), motion features (B, F, 48), prompts of B clips.
+    """Clips to be heard: video latents (B, 16, F', H, W), motion features (B, F, 3072), prompts of B clips.
 
     is_seen (B,): False where a clip is not shown and the prompt alone tells what to hear.
     """

@@ -6,7 +6,6 @@ learns by heart where things stood in training.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backend.media.motion import optical_flow
+from backend.models.kinora.gaze import Gaze, convolutions
 
 NUM_FRAMES = 17
 SIDE, LOOK_SIDE = 64, 128
@@ -28,25 +28,6 @@ _CHANNELS = 5  # red, green, blue, flow to the right, flow down
 _GAZES = 8
 
 
-class Gaze(nn.Module):
-    """Pools a map (B, C, H, W) to (B, gazes * C'), each gaze a mean over the places it looks at."""
-
-    def __init__(self, channels: int, values: int, gazes: int) -> None:
-        super().__init__()
-        self.where = nn.Conv2d(channels, gazes, 1)
-        self.what = nn.Conv2d(channels, gazes * values, 1)
-        self.gazes = gazes
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what each gaze sees, and the row and column it looks at, in [-1, 1]."""
-        rows, columns = (torch.linspace(-1, 1, size, device=x.device) for size in x.shape[2:])
-        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).flatten(1)  # (2, H W)
-        shares = self.where(x).flatten(2).float().softmax(-1)  # (B, G, H W)
-        seen = self.what(x).flatten(2).unflatten(1, (self.gazes, -1)).float()  # (B, G, C', H W)
-        values = (seen * shares.unsqueeze(2)).sum(-1)
-        return torch.cat([values.flatten(1), (shares @ grid.T).flatten(1)], dim=1)
-
-
 class Verifier(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Names one class of every attribute. attributes: name -> the names of its classes, in order."""
 
@@ -54,10 +35,10 @@ class Verifier(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def __init__(self, attributes: dict[str, list[str]], width: int = 32) -> None:
         super().__init__()
         self.look = nn.Sequential(
-            _convolutions(3, width, strides=(2, 2, 2, 1, 1)), Gaze(5 * width, 32, _GAZES)
+            convolutions(3, width, strides=(2, 2, 2, 1, 1)), Gaze(5 * width, 32, _GAZES)
         )
         self.move = nn.Sequential(
-            _convolutions(_CHANNELS, width, strides=(2, 2, 1)), Gaze(3 * width, 16, _GAZES)
+            convolutions(_CHANNELS, width, strides=(2, 2, 1)), Gaze(3 * width, 16, _GAZES)
         )
         self.time = nn.Sequential(
             nn.Conv1d(18 * _GAZES, 256, 3, padding=1), nn.SiLU(),
@@ -86,22 +67,6 @@ class Verifier(ModelMixin, ConfigMixin):  # type: ignore[misc]
             pooled = torch.cat([moving.mean(-1), moving.amax(-1)], dim=1)
             logits |= {name: head(pooled) for name, head in self.heads.items() if name not in LOOKS}
         return logits
-
-
-def _convolutions(inputs: int, width: int, *, strides: Sequence[int]) -> nn.Sequential:
-    """Return convolutions to `width`, 2 `width`, ... channels."""
-    sizes = [inputs, *(width * number for number in range(1, len(strides) + 1))]
-    return nn.Sequential(
-        *(
-            layer
-            for (before, after), stride in zip(pairwise(sizes), strides, strict=True)
-            for layer in (
-                nn.Conv2d(before, after, 3, stride=stride, padding=1),
-                nn.GroupNorm(8, after),
-                nn.SiLU(),
-            )
-        )
-    )
 
 
 def _head(inputs: int, classes: int) -> nn.Sequential:

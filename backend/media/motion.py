@@ -9,7 +9,7 @@ _SCORED_SIZE = (576, 320)
 _SCORED_SECONDS = 0.5
 _LEAST_FLOW_SIDE = 12
 _FEATURE_SIDE = 128
-_FEATURE_CELLS = 4
+_FEATURE_CELLS = 32
 MOTION_FEATURES = 3 * _FEATURE_CELLS**2
 """How many numbers tell of one frame's motion."""
 
@@ -56,10 +56,11 @@ def measured_motion(frames: np.ndarray, *, frame_rate: float) -> float:
 
 
 def motion_features(frames: np.ndarray, *, frame_rate: float) -> np.ndarray:
-    """Return what moved where up to each of `frames` (F, H, W, 3) uint8: (F, 48), zeros for the first.
+    """Return what moved where up to each of `frames` (F, H, W, 3) uint8: (F, 3072), zeros for the first.
 
-    Rows of a 4 x 4 grid over the picture, each of: mean flow to the right, flow downwards, in short sides of
-    the picture per second, and mean change of brightness per second, where 1 is black to white.
+    Cells of a 32 x 32 grid over the picture, row by row, each of: mean flow to the right, flow downwards, in
+    short sides of the picture per second, and mean change of brightness per second, where 1 is black to
+    white.
     """
     small = _at_feature_size(frames)
     height, width = small.shape[1:3]

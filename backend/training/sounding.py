@@ -3,8 +3,8 @@
     python -m backend.training.sounding SCENES SOUNDS [--part I N]      fills SOUNDS for all shards of SCENES
 
 A sound shard has the rows of a latent shard, each scene and then each mirror image: log-mels (N, 208, 64) of
-the true soundtrack and of a dubbed one, float16; motion features (N, F, 48) of the pixels, float16; and what
-is heard in either, as JSON. The same scene shard gives the same sound shard again.
+the true soundtrack and of a dubbed one, float16; motion features (N, F, 3072) of the pixels, float16; and
+what is heard in either, as JSON. The same scene shard gives the same sound shard again.
 """
 
 import argparse
@@ -36,7 +36,7 @@ _STEP_SAMPLES = MEL_FACTOR * HOP_LENGTH
 class SoundingClips:
     """N clips with their sound, scenes and mirror images.
 
-    video (N, 16, F', H, W) float16: appearance latents. motion (N, F, 48) float16. mels and dubbed_mels
+    video (N, 16, F', H, W) float16: appearance latents. motion (N, F, 3072) float16. mels and dubbed_mels
     (N, T, 64) float16: normalised log-mels. heard, dubbed_heard: what is heard in either.
     """
 
@@ -157,7 +157,7 @@ def _sounds(scenes: Sequence[Scene], rng: np.random.Generator) -> np.ndarray:
 
 
 def _motions(pixels: np.ndarray, scenes: Sequence[Scene]) -> np.ndarray:
-    """Return motion features (N, F, 48) float16 of `pixels` (N, 3, F, H, W) uint8."""
+    """Return motion features (N, F, 3072) float16 of `pixels` (N, 3, F, H, W) uint8."""
     clips = (np.ascontiguousarray(each.transpose(1, 2, 3, 0)) for each in pixels)
     rows = [motion_features(clip, frame_rate=s.frame_rate) for clip, s in zip(clips, scenes, strict=True)]
     return np.stack(rows).astype(np.float16)

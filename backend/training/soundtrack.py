@@ -5,12 +5,13 @@ MMAudio (arXiv 2412.15322), and both together for the null branch of guidance. S
 words name all that is heard, other things than the pictures would sound like, at the same moments; so text
 wins where it speaks, and the clip says when. Cuts of a second teach windows that begin within a clip. Clips
 in which something strikes are drawn more often, since blows are rare and what everyone listens for. Beside
-that, the reader of clips learns to name place and voices of clips that are disturbed, so that it does not
-learn the clips by heart: without, the soundtrack hardly told one lasting voice from another.
+that, the reader of clips learns to name place and voices, and what moves how, of clips that are disturbed, so
+that it does not learn the clips by heart: without, the soundtrack hardly told one lasting voice from another.
+The soundtrack is shown disturbed clips too: it shall trust its reader as far as that can be trusted.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from backend.models.kinora.soundtrack import STEP_SECONDS, SoundtrackTransformer
 from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.placement import mixed_precision
 from backend.training.conditions import embed_captions
+from backend.training.naming import Named, disturbed, names_of
 from backend.training.objectives import draw_sigmas
 from backend.training.publish import load_published, save_half, seal
 from backend.training.sounding import SoundingClips
@@ -43,11 +45,8 @@ _SAMPLED = 12
 _SHOWN = 6
 _SHIFT = 1.5  # of sigmas towards noise: when and what is decided early
 _BLOW_WEIGHT = 1.5
-_NAMED_AT_ONCE = 48
+_NAMED_AT_ONCE = 96
 _NAMES_WEIGHT = 0.3
-_MOST_NOISE = 0.5  # of the latents of a clip that is to be named, whose deviation is 1
-_HIDDEN_SHARE = 0.3  # of its latents, each in whole
-_MOTION_RANGE = (0.8, 1.25)
 _FRAME_RATE = 16
 _FRAMES_PER_LATENT = 4
 _CUT_SHARE = 0.15  # of batches that are cut before a second, and of those cut after one
@@ -88,7 +87,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class SoundBatch:
-    """sound (B, 8, T, 16), video (B, 16, F', H, W) and motion (B, F, 48) of one cut, and captions; is_seen
+    """sound (B, 8, T, 16), video (B, 16, F', H, W) and motion (B, F, 3072) of one cut, and captions; is_seen
     (B,): which clips are shown; sigmas (B,); noise like the sound; named: disturbed clips to be named."""
 
     sound: Tensor
@@ -98,16 +97,7 @@ class SoundBatch:
     is_seen: Tensor
     sigmas: Tensor
     noise: Tensor
-    named: "Named"
-
-
-@dataclass(frozen=True)
-class Named:
-    """video (B, 16, F', H, W) and motion (B, F, 48) of clips, and names (B, N): 1 for what is heard."""
-
-    video: Tensor
-    motion: Tensor
-    names: Tensor
+    named: Named
 
 
 class SoundtrackRecipe:
@@ -140,7 +130,7 @@ class SoundtrackRecipe:
         self._vae = load_published(SoundAutoencoder, family / "sound_vae").to(device).eval()
         self._clips, self._device, self._batch_size = clips, device, batch_size
         self._drops = drops or SoundDrops()
-        self._names = names_of(clips.heard)
+        self._names = names_of(clips.heard, clips.attributes)
         self._true, self._dubbed = (self._encoded(mels) for mels in (clips.mels, clips.dubbed_mels))
         self._whole = Cut(0, clips.video.shape[2])
 
@@ -154,7 +144,9 @@ class SoundtrackRecipe:
             rows = rng.choice(len(weights), self._batch_size, replace=False, p=weights / weights.sum())
             named = rng.choice(len(weights) - _HELD_OUT, _NAMED_AT_ONCE) + _HELD_OUT
             batch = self._batch(rows.tolist(), self._drawn_cut(words), self._drops, generator, words)
-            yield replace(batch, named=disturbed(self._named(named.tolist()), generator))
+            seen = disturbed(Named(batch.video, batch.motion, batch.named.names), generator)
+            named_clips = disturbed(self._named(named.tolist()), generator)
+            yield replace(batch, video=seen.video, motion=seen.motion, named=named_clips)
 
     def loss(self, batch: SoundBatch) -> tuple[Tensor, dict[str, float]]:
         error, naming = self._error(batch).mean(), self._naming(batch.named)
@@ -278,21 +270,20 @@ class SoundtrackRecipe:
         return functional.binary_cross_entropy_with_logits(self._read(clips), names) * names.shape[1]
 
     def _read(self, clips: Named) -> Tensor:
-        reader = self.model.reader
         with mixed_precision(self._device.type):
-            tokens = reader(
-                clips.video.to(self._device), clips.motion.to(self._device), frame_rate=float(_FRAME_RATE)
+            scores: Tensor = self.model.reader.names(
+                clips.video.to(self._device), clips.motion.to(self._device)
             )
-        scores: Tensor = reader.names(tokens.float())
-        return scores
+        return scores.float()
 
     def _named_right(self) -> dict[str, float]:
         """Return how often the reader is right on held-out clips: place, and the likeliest voice."""
         rows = [row for row in range(min(_HELD_OUT, len(self._clips))) if self._clips.heard[row].voices]
-        clips, count = self._named(rows), len(PLACES)
+        clips = self._named(rows)
         scores = self._read(clips).cpu()
-        places = scores[:, :count].argmax(1) == clips.names[:, :count].argmax(1)
-        voices = clips.names[:, count:].gather(1, scores[:, count:].argmax(1, keepdim=True))
+        of_place, of_voice = slice(len(PLACES)), slice(len(PLACES), len(PLACES) + len(VOICES))
+        places = scores[:, of_place].argmax(1) == clips.names[:, of_place].argmax(1)
+        voices = clips.names[:, of_voice].gather(1, scores[:, of_voice].argmax(1, keepdim=True))
         return {
             "place_named": float(places.float().mean()),
             "voice_named": float(voices.mean()),
@@ -335,24 +326,6 @@ class SoundtrackRecipe:
             with mixed_precision(self._device.type):
                 parts.append(self._vae.encode(part.float().to(self._device)).half().cpu())
         return torch.cat(parts)
-
-
-def names_of(heard: Sequence[Heard]) -> Tensor:
-    """Return (N, places + voices): 1 for the place and for every voice of each of `heard`."""
-    names = [*PLACES, *VOICES]
-    rows = [{each.place, *each.voices} for each in heard]
-    return torch.tensor([[float(name in row) for name in names] for row in rows]).view(-1, len(names))
-
-
-def disturbed(clips: Named, generator: torch.Generator) -> Named:
-    """Return `clips` with noise, some of their latents hidden and their motion a little slower or faster."""
-    count, frames = len(clips.video), clips.video.shape[2]
-    level = _MOST_NOISE * torch.rand(count, 1, 1, 1, 1, generator=generator)
-    is_left = torch.rand(count, 1, frames, 1, 1, generator=generator) >= _HIDDEN_SHARE
-    low, high = _MOTION_RANGE
-    pace = low + (high - low) * torch.rand(count, 1, 1, generator=generator)
-    noise = torch.randn(clips.video.shape, generator=generator)
-    return replace(clips, video=is_left * (clips.video + level * noise), motion=pace * clips.motion)
 
 
 def silenced(heard: Heard, dubbed: Heard) -> list[str]:

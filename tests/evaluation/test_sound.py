@@ -148,7 +148,7 @@ def test_small_networks_are_measured_in_every_way(striking: list[Sounding]) -> N
     verifier = SoundVerifier(list(PLACES), list(VOICES), width=8, hidden=16)
     scenes = {"striking": striking[:2], "lasting": [sounding("spins", 3)], "still": [sounding("still", 4)]}
     assert len(all_of_sound(members, verifier, scenes, encode)) == 11
-    clips = Silent.shown(torch.zeros(1, 16, 9, 8, 8), torch.zeros(1, 33, 48), ["thuds"])
+    clips = Silent.shown(torch.zeros(1, 16, 9, 8, 8), torch.zeros(1, 33, 3072), ["thuds"])
     first, again, other = (make_sounds(members, clips, seed=seed) for seed in (1, 1, 2))
     assert first.shape == (1, 33_000) and torch.equal(first, again) and not torch.equal(first, other)
 
@@ -162,7 +162,7 @@ def test_a_scale_of_its_own_for_the_clip_is_the_split_form() -> None:
     for parameter in transformer.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     words = TextEncoder(width=16, num_heads=2, num_layers=1, num_buckets=64)
-    clips = Silent.shown(torch.randn(2, 16, 5, 8, 8), torch.randn(2, 17, 48), ["thuds", "a hum"])
+    clips = Silent.shown(torch.randn(2, 16, 5, 8, 8), torch.randn(2, 17, 3072), ["thuds", "a hum"])
     noise = torch.randn(2, 8, 27, 16)
 
     def made(shown: Silent, scale: float, video_scale: float | None) -> torch.Tensor:

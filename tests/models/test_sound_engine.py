@@ -21,7 +21,7 @@ from tests.models.small_pocket import write_small_sound
 # Batching changes the order of sums in a matrix product; in bfloat16 that is some units of 2^-8.
 BATCH_TOLERANCE = 0.05
 FRAMES = np.random.default_rng(0).integers(0, 256, (33, 32, 64, 3), dtype=np.uint8)
-MOTION = np.random.default_rng(1).standard_normal((33, 48)).astype(np.float32)
+MOTION = np.random.default_rng(1).standard_normal((33, 3072)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

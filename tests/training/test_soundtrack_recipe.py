@@ -12,23 +12,19 @@ from backend.models.kinora.sound_autoencoder import SoundAutoencoder
 from backend.models.kinora.soundtrack import SoundtrackTransformer
 from backend.models.kinora.text_encoder import TextEncoder
 from backend.training import soundtrack
+from backend.training.naming import names_of
 from backend.training.optimizers import build_optimizers
 from backend.training.publish import load_published
 from backend.training.sounding import SoundingClips
 from backend.training.soundtrack import (
     Cut,
-    Named,
     SoundDrops,
     SoundtrackRecipe,
-    disturbed,
-    names_of,
     silenced,
 )
 from backend.training.world.captions import CaptionAttributes
 from backend.training.world.dubbing import Heard
-from backend.training.world.places import PLACES
 from backend.training.world.scene import ObjectWords
-from backend.training.world.voices import VOICES
 
 COUNT, HELD_OUT = 12, 4
 TRUE, DUBBED = Heard("sea", ("impact",), (0.5,)), Heard("night", ("knock",), (0.5,))
@@ -53,6 +49,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(family: Path, monkeypatch: pytest.MonkeyPatch) -> SoundtrackRecipe:
     monkeypatch.setattr(soundtrack, "_HELD_OUT", HELD_OUT)
     monkeypatch.setattr(soundtrack, "_SAMPLED", 2)
+    monkeypatch.setattr(soundtrack, "_NAMED_AT_ONCE", 12)
     torch.manual_seed(0)
     clips = SoundingClips(
         video=normal(COUNT, 16, 9, 8, 8).half(),
@@ -64,7 +61,13 @@ def recipe(family: Path, monkeypatch: pytest.MonkeyPatch) -> SoundtrackRecipe:
         attributes=[BALL] * COUNT,
     )
     small = SoundtrackTransformer(
-        width=32, num_layers=1, num_heads=2, mlp_width=48, text_width=16, condition_width=16
+        motion_features=48,
+        width=32,
+        num_layers=1,
+        num_heads=2,
+        mlp_width=48,
+        text_width=16,
+        condition_width=16,
     )
     return SoundtrackRecipe(
         clips,
@@ -126,6 +129,7 @@ def test_clips_that_strike_are_drawn_more_often(
     recipe: SoundtrackRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(soundtrack, "_BLOW_WEIGHT", 1e6)
+    monkeypatch.setattr(soundtrack, "disturbed", lambda clips, _: clips)
     recipe._clips.heard[:] = [Heard("sea", (), ())] * (COUNT - 4) + [TRUE] * 4
     batch = next(recipe.batches(start_step=0))
     assert {tuple(v[0, 0, 0, :3].tolist()) for v in batch.video} <= {
@@ -133,33 +137,12 @@ def test_clips_that_strike_are_drawn_more_often(
     }
 
 
-def test_names_are_places_and_voices_that_are_heard() -> None:
-    names = names_of([TRUE, Heard("night", ("roll", "impact"), (0.5,)), Heard("snow", (), ())])
-    everything = [*PLACES, *VOICES]
-    heard = [{everything[at] for at in row.nonzero().flatten().tolist()} for row in names]
-    assert heard == [{"sea", "impact"}, {"night", "roll", "impact"}, {"snow"}]
-
-
-def test_disturbed_clips_keep_their_names_and_hide_whole_latents() -> None:
-    clips = Named(normal(40, 16, 9, 8, 8), normal(40, 33, 48), names_of([TRUE] * 40))
-    generator = torch.Generator().manual_seed(0)
-    made = disturbed(clips, generator)
-    assert torch.equal(made.names, clips.names)
-    hidden = (made.video == 0).all(4).all(3).all(1)
-    assert float(hidden.float().mean()) == pytest.approx(0.3, abs=0.06)
-    noise = (made.video - clips.video).std((1, 3, 4))[~hidden]
-    assert float(noise.max()) < 0.6 and float(noise.mean()) == pytest.approx(0.25, abs=0.05)
-    paces = made.motion / clips.motion
-    assert torch.allclose(paces.amin((1, 2)), paces.amax((1, 2)), atol=1e-4)
-    assert float(paces.min()) >= 0.79 and float(paces.max()) <= 1.26
-
-
 def test_the_reader_learns_to_name_what_is_heard(recipe: SoundtrackRecipe) -> None:
     """Half of the clips move and roll; held-out clips of either kind are named after a few steps."""
     moving = torch.arange(COUNT) % 2 == 0
     recipe._clips.motion[:] = moving[:, None, None] * 2.0
     recipe._clips.heard[:] = [Heard("sea", ("roll",) if each else ("slide",), ()) for each in moving]
-    recipe._names = names_of(recipe._clips.heard)
+    recipe._names = names_of(recipe._clips.heard, recipe._clips.attributes)
     optimizers, batches = build_optimizers(recipe.model, learning_rate=1e-2), recipe.batches(start_step=0)
     for _ in range(60):
         recipe._naming(next(batches).named).backward()

@@ -36,7 +36,7 @@ class SoundNetworks:
 
 @dataclass(frozen=True)
 class Seen:
-    """What passes see of a clip: latents (1, 16, F', H, W) and motion features (1, F, 48), on the CPU."""
+    """What passes see of a clip: latents (1, 16, F', H, W) and motion features (1, F, 3072), on the CPU."""
 
     latents: Tensor
     motion: Tensor

@@ -32,7 +32,7 @@ from backend.models.kinora.blocks import (
     text_bias,
     timestep_embedding,
 )
-from backend.models.kinora.clip_reader import ClipReader, clock_features
+from backend.models.kinora.clip_reader import FEATURES_PER_CELL, ClipReader, clock_features
 from backend.models.kinora.mel import HOP_LENGTH, SAMPLE_RATE
 from backend.models.kinora.sound_autoencoder import MEL_FACTOR
 
@@ -40,6 +40,7 @@ STEP_SECONDS = MEL_FACTOR * HOP_LENGTH / SAMPLE_RATE
 """What one step of audio latents lasts."""
 _PATCH_ROWS = 4
 _MOTION_KERNEL = 5
+_FELT_SIDE = 4  # cells of the picture a side, whose mean motion the modulation is told
 _ROPE_BASE = 256.0
 _CLOCK_FREQUENCIES = 6
 
@@ -53,17 +54,17 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
         latent_channels: int = 8,
         latent_rows: int = 16,
         video_channels: int = 16,
-        motion_features: int = 48,
+        motion_features: int = 3072,
         width: int = 192,
         num_layers: int = 6,
         num_heads: int = 3,
         mlp_width: int = 304,
         text_width: int = 192,
         condition_width: int = 80,
-        num_reader_layers: int = 3,
-        num_sounds: int = 18,
+        num_reader_layers: int = 1,
+        num_names: int = 43,
     ) -> None:
-        """num_sounds: how many sounds the reader of clips is taught to name."""
+        """num_names: how many the reader of clips is taught to tell, of what is heard and seen."""
         super().__init__()
         self.head_width, self.num_rows = width // num_heads, latent_rows // _PATCH_ROWS
         self.embed = nn.Linear(latent_channels * _PATCH_ROWS, width)
@@ -75,11 +76,11 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
             text_width,
             num_layers=num_reader_layers,
             num_heads=num_heads,
-            num_sounds=num_sounds,
+            num_names=num_names,
         )
-        self.motion_mix = nn.Conv1d(
-            motion_features, condition_width, _MOTION_KERNEL, padding=_MOTION_KERNEL // 2
-        )
+        self.felt_side = min(_FELT_SIDE, self.reader.grid_side)
+        felt = FEATURES_PER_CELL * self.felt_side**2
+        self.motion_mix = nn.Conv1d(felt, condition_width, _MOTION_KERNEL, padding=_MOTION_KERNEL // 2)
         self.motion_out = nn.Linear(condition_width, condition_width, bias=False)
         self.time_mlp = mlp(TIME_FEATURES, condition_width)
         self.text_norm = nn.LayerNorm(text_width)
@@ -141,7 +142,10 @@ class SoundtrackTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]  # c
 
         On equally long axes this is torch's "nearest-exact"; steps past the last frame take the last one.
         """
-        features = functional.silu(self.motion_mix(motion.transpose(1, 2)).transpose(1, 2))
+        cells = motion.unflatten(2, (self.reader.grid_side, self.reader.grid_side, FEATURES_PER_CELL))
+        felt = functional.adaptive_avg_pool2d(cells.flatten(0, 1).permute(0, 3, 1, 2), self.felt_side)
+        felt = felt.permute(0, 2, 3, 1).flatten(1).unflatten(0, motion.shape[:2])
+        features = functional.silu(self.motion_mix(felt.transpose(1, 2)).transpose(1, 2))
         middles = (torch.arange(num_steps, device=motion.device, dtype=torch.float64) + 0.5) * STEP_SECONDS
         frames = (middles * frame_rate).long().clamp_max(motion.shape[1] - 1)
         condition: Tensor = self.motion_out(features)[:, frames]
