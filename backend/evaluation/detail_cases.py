@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -37,9 +38,8 @@ class DetailCase:
     natural: Statistics
 
     def unnaturalness(self, frames: np.ndarray) -> float:
-        """Return the own-NIQE of the first, the middle and the last of `frames` (T, H, W, 3) uint8."""
-        picked = np.linspace(0, len(frames) - 1, min(_JUDGED_FRAMES, len(frames))).round().astype(int)
-        return unnaturalness(frames[picked], self.natural)
+        """Return the own-NIQE of `frames` (T, H, W, 3) uint8, as `judged` does."""
+        return judged(frames, self.natural)
 
 
 def missing_refiner(engine: Engine) -> str:
@@ -62,7 +62,7 @@ def detail_cases(
     side = min(engine.spec.sizes["1:1"])
     cases = []
     for place in places:
-        natural = _natural(place)
+        natural = natural_of(place)
         scenes = (each for each in held_out_scenes("clip", num_frames=num_frames) if each[0].place == place)
         for scene, prompt in islice(scenes, per_place):
             draft = Draft(rendered(scene, side=side), float(engine.spec.frame_rate))
@@ -82,14 +82,22 @@ def refined(engine: Engine, case: DetailCase, *, seed: int, steps: int) -> Clip:
     return make_detail(engine, asked(engine, case.prompt, seed=seed, steps=steps), case.draft)
 
 
-def bicubic(engine: Engine, case: DetailCase) -> np.ndarray:
-    """Return the draft of `case` enlarged without a network, as the refiner is given it."""
-    request = asked(engine, case.prompt, seed=0, steps=1)
-    frames = enlarged(case.draft, part_of(request, case.draft), frame_rule=engine.spec.frame_rule)
-    return frames[: len(case.truth)]
+def bicubic(engine: Engine, draft: Draft) -> np.ndarray:
+    """Return `draft` enlarged without a network, as the refiner is given it."""
+    request = asked(engine, "", seed=0, steps=1)
+    frames = enlarged(draft, part_of(request, draft), frame_rule=engine.spec.frame_rule)
+    return frames[: len(draft.frames)]
 
 
-def _natural(place: str) -> Statistics:
+def judged(frames: np.ndarray, natural: Statistics) -> float:
+    """Return the own-NIQE of the first, the middle and the last of `frames` (T, H, W, 3) uint8."""
+    picked = np.linspace(0, len(frames) - 1, min(_JUDGED_FRAMES, len(frames))).round().astype(int)
+    return unnaturalness(frames[picked], natural)
+
+
+@cache
+def natural_of(place: str) -> Statistics:
+    """Return the statistics of pictures of held-out scenes of `place`, others than clips come from."""
     scenes = held_out_scenes("picture", num_frames=1, first_seed=_REFERENCE_SEED)
     of_place = (scene for scene, _ in scenes if scene.place == place)
     pictures = [rendered(scene, side=SIDE) for scene in islice(of_place, _REFERENCES)]

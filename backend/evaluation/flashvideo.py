@@ -2,12 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from backend.evaluation.ablation import KINDS
-from backend.evaluation.detail_cases import DetailCase, asked, bicubic, missing_refiner, refined
+from backend.evaluation.cases import Case
+from backend.evaluation.detail_cases import (
+    DetailCase,
+    asked,
+    bicubic,
+    judged,
+    missing_refiner,
+    natural_of,
+    refined,
+)
 from backend.evaluation.figures import Figure
 from backend.evaluation.finding import Finding
 from backend.evaluation.metrics import psnr
@@ -28,21 +38,28 @@ def left_out(engine: Engine) -> str:
     return f"What detail adds and keeps is left out: {missing}" if missing else ""
 
 
+@dataclass(frozen=True)
+class Detailed:
+    """A draft that stage I made of a prompt that names `place`, and the clip refined from it."""
+
+    place: str
+    draft: Draft
+    clip: Clip
+
+
 def detail(
-    engine: Engine, cases: Sequence[DetailCase], prompts: Sequence[str]
+    engine: Engine, cases: Sequence[DetailCase], prompts: Sequence[Case]
 ) -> tuple[list[Finding], list[Figure]]:
-    """Return what detail adds to true drafts and keeps of made ones, and the curves over steps."""
+    """Return what detail adds to true drafts and to drafts made of `prompts`, and the curves over steps."""
     clips = [refined(engine, case, seed=seed, steps=FEW).frames for seed, case in enumerate(cases)]
     sweep = sweep_steps(engine, _one_a_place(cases), _STEPS)
     seconds = len(cases[0].truth) / engine.spec.frame_rate
+    details = made_details(engine, prompts, duration_seconds=seconds)
     findings = [
         gain(engine, cases, clips),
-        naturalness(engine, cases, clips),
+        naturalness(engine, details),
         *sweep_findings(sweep),
-        *kept(
-            made_details(engine, prompts, duration_seconds=seconds),
-            least_similarity=_least_similarity(engine),
-        ),
+        *kept([each.clip for each in details], least_similarity=_least_similarity(engine)),
     ]
     return findings, sweep_figures(sweep)
 
@@ -50,7 +67,7 @@ def detail(
 def gain(engine: Engine, cases: Sequence[DetailCase], clips: Sequence[np.ndarray]) -> Finding:
     """Return how much closer to the truth `clips` (T, H, W, 3) are than the enlarged drafts of `cases`."""
     ours = [psnr(clip, case.truth) for clip, case in zip(clips, cases, strict=True)]
-    theirs = [psnr(bicubic(engine, case), case.truth) for case in cases]
+    theirs = [psnr(bicubic(engine, case.draft), case.truth) for case in cases]
     difference = float(np.mean(ours) - np.mean(theirs))
     return Finding(
         "scenes refined from true low-resolution renders",
@@ -60,30 +77,32 @@ def gain(engine: Engine, cases: Sequence[DetailCase], clips: Sequence[np.ndarray
     )
 
 
-def naturalness(engine: Engine, cases: Sequence[DetailCase], clips: Sequence[np.ndarray]) -> Finding:
-    """Return the own-NIQE of `clips` beside that of the enlarged drafts, for every place."""
+def naturalness(engine: Engine, details: Sequence[Detailed]) -> Finding:
+    """Return the own-NIQE of `details` beside that of their enlarged drafts, for every place."""
     scores: dict[str, list[tuple[float, float]]] = {}
-    for case, clip in zip(cases, clips, strict=True):
-        pair = (case.unnaturalness(clip), case.unnaturalness(bicubic(engine, case)))
-        scores.setdefault(case.place, []).append(pair)
-    means = {place: np.mean(pairs, axis=0).tolist() for place, pairs in scores.items()}
+    for each in details:
+        frames = (each.clip.frames, bicubic(engine, each.draft))
+        ours, theirs = (judged(shown, natural_of(each.place)) for shown in frames)
+        scores.setdefault(each.place, []).append((ours, theirs))
+    means = {place: np.mean(pairs, axis=0).tolist() for place, pairs in sorted(scores.items())}
     better = sum(ours < theirs for ours, theirs in means.values())
     listed = ", ".join(f"{place} {ours:.2f} to {theirs:.2f}" for place, (ours, theirs) in means.items())
     return Finding(
-        "own-NIQE of detail against bicubic",
+        "own-NIQE of detail against bicubic, of drafts of stage I",
         "lower on every class of scenes (FlashVideo: 11.81 to 5.36 from stage I to II)",
-        f"on {better} of {len(means)}: {listed}",
+        f"on {better} of {len(means)}, over {len(details)}: {listed}",
         better == len(means),
     )
 
 
-def made_details(engine: Engine, prompts: Sequence[str], *, duration_seconds: float) -> list[Clip]:
+def made_details(engine: Engine, prompts: Sequence[Case], *, duration_seconds: float) -> list[Detailed]:
     """Return clips refined from drafts that `engine` made of `prompts`, as long as it can at least."""
     details, seconds = [], max(duration_seconds, engine.spec.duration_range[0])
-    for seed, prompt in enumerate(prompts):
-        clip = make_clip(engine, request(engine, prompt, seed=seed, duration_seconds=seconds))
+    for seed, case in enumerate(prompts):
+        clip = make_clip(engine, request(engine, case.prompt, seed=seed, duration_seconds=seconds))
         draft = Draft(clip.frames, float(clip.frame_rate))
-        details.append(make_detail(engine, asked(engine, prompt, seed=seed, steps=FEW), draft))
+        made = make_detail(engine, asked(engine, case.prompt, seed=seed, steps=FEW), draft)
+        details.append(Detailed(case.asked["place"], draft, made))
     return details
 
 

@@ -60,7 +60,7 @@ FULL = Amount(
     scores=(2.0, 8.0, 20.0, 40.0),
     places=8,
     per_place=2,
-    details=9,
+    details=50,
     detail_frames=17,
     sounds=50,
 )
@@ -160,8 +160,7 @@ def _channels(subject: Subject) -> Section:
 
 
 def _detail(subject: Subject) -> Section:
-    prompts = [case.prompt for case in subject.cases[: subject.amount.details]]
-    return detail_section(subject.engine, subject.amount, prompts)
+    return detail_section(subject.engine, subject.amount, subject.cases[: subject.amount.details])
 
 
 def _sound(subject: Subject) -> Section:
@@ -181,7 +180,7 @@ MEASURES = {
 """What can be measured, by the name that `evaluate --only` takes, in the order of the report."""
 
 
-def detail_section(engine: Engine, amount: Amount, prompts: Sequence[str]) -> Section:
+def detail_section(engine: Engine, amount: Amount, prompts: Sequence[Case]) -> Section:
     """Return what stage II does to true drafts of every place, and to drafts made of `prompts`."""
     left_out = flashvideo.left_out(engine)
     findings, figures = flashvideo.ablation(ASSETS / "ablation.json"), list[Figure]()

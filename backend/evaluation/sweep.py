@@ -50,7 +50,7 @@ def sweep_steps(engine: Engine, cases: Sequence[DetailCase], steps: Sequence[int
     found: dict[int, list[SweepPoint]] = {count: [] for count in steps}
     enlarged, possible = [], []
     for seed, case in enumerate(cases):
-        enlarged.append(_point(0, case, bicubic(engine, case)))
+        enlarged.append(_point(0, case, bicubic(engine, case.draft)))
         possible.append(_point(0, case, _recoded(engine, case.truth)))
         for count, points in found.items():
             clip = refined(engine, case, seed=seed, steps=count)

@@ -2,9 +2,10 @@
 
     python -m backend.training.finishing FOLDER --family FOLDER --shards N
 
-Drafts are training scenes rendered small, some of them as the autoencoder shows them; a cut-out of each is
-detailed by the published members as `pipelines.detail` does, all but the finishing; the truth is the same
-cut-out rendered large. A shard is an .npz file named by its seed, of 16 scenes: "made", "low" and "true"
+Drafts are training scenes rendered small, some of them as the autoencoder shows them, or what the base model
+makes of a scene's caption; a cut-out of each is detailed by the published members as `pipelines.detail` does,
+all but the finishing; the truth is the same cut-out of the scene rendered large, which made drafts are like
+only as a whole. A shard is an .npz file named by its seed, of 16 scenes: "made", "low" and "true"
 (16, F, S, S, 3) uint8 and "kinds" (16,). Shards belong to the members that made them: the folder carries
 their checksum.
 """
@@ -23,8 +24,9 @@ from backend.models.engine import Engine
 from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.models.kinora.engine import load
 from backend.models.weights import weights_sha256
+from backend.pipelines.clip import make_clip
 from backend.pipelines.detail import Draft, enlarged, make_detail, part_of
-from backend.requests import DetailRequest
+from backend.requests import ClipRequest, DetailRequest
 from backend.training.degradation import drafted
 from backend.training.latents import forget_others, load_frozen
 from backend.training.pairs import PICTURE_SIDE, SCENES_PER_SHARD, cut_corner
@@ -37,10 +39,11 @@ FIRST_SEED = FIRST_TRAINING_SEED + 5000
 """The refiner is trained on scenes of seeds before: what it makes of those may be better than in use."""
 NUM_FRAMES = 5
 CUT_SIDE = 256
-SCALED, DRAFTED, OTHER_SIZE = range(3)
-"""Kinds of drafts: rendered at the usual size, the same through the autoencoder, rendered at another size."""
-MAKERS = ("refiner", "text_encoder", "vae")
-_KIND_CHANCES = (0.64, 0.2, 0.16)
+SCALED, DRAFTED, OTHER_SIZE, MADE = range(4)
+"""Kinds of drafts: rendered at the usual size, the same through the autoencoder, of another size, and made of
+the caption."""
+MAKERS = ("refiner", "text_encoder", "transformer", "vae")
+_KIND_CHANCES = (0.36, 0.1, 0.08, 0.46)
 _USUAL_SIDE, _OTHER_SIDES = 128, (64, 256)
 _HELD_OUT_SEED = 7
 _ALIGNED_PIXELS = 16
@@ -82,18 +85,22 @@ def triple(scene: Scene, maker: Maker, *, cut_side: int, generator: torch.Genera
     seed = int(torch.randint(2**31, (), generator=generator))
     side = _OTHER_SIDES[seed % 2] if kind == OTHER_SIZE else _USUAL_SIDE
     rendering = render(scene, height=side, width=side)
+    prompt = caption(attributes_of(scene), rng=random.Random(seed))
     pixels = rendering.pixels.transpose(0, 1)
     if kind == DRAFTED:
         pixels = drafted(pixels, maker.vae, generator=generator)
+    frames = pixels.permute(1, 2, 3, 0).numpy()
+    if kind == MADE:
+        frames = _made_draft(maker.engine, prompt, seed=seed)[: len(frames)]
     corner = cut_corner(rendering.cast, cut_side * side // PICTURE_SIDE, generator)
     top, left = (begin * PICTURE_SIDE // side // _ALIGNED_PIXELS * _ALIGNED_PIXELS for begin in corner)
     bottom, right = top + cut_side, left + cut_side
     truth = _true(scene, top, left, cut_side)
-    draft = Draft(pixels.permute(1, 2, 3, 0).numpy(), float(scene.frame_rate))
+    draft = Draft(frames, float(scene.frame_rate))
     request = DetailRequest(
         engine=maker.engine.spec.name,
         source=_NO_FILE,
-        prompt=caption(attributes_of(scene), rng=random.Random(seed)),
+        prompt=prompt,
         seed=seed,
         target_size=512,
         box=(left / PICTURE_SIDE, top / PICTURE_SIDE, right / PICTURE_SIDE, bottom / PICTURE_SIDE),
@@ -101,6 +108,14 @@ def triple(scene: Scene, maker: Maker, *, cut_side: int, generator: torch.Genera
     made = make_detail(maker.engine, request, draft).frames
     low = enlarged(draft, part_of(request, draft), frame_rule=maker.engine.spec.frame_rule)
     return Triples(made[None], low[None, : len(made)], truth[None], np.array([kind]))
+
+
+def _made_draft(engine: Engine, prompt: str, *, seed: int) -> np.ndarray:
+    """Return the frames (T, H, W, 3) of the shortest clip that `engine` makes of `prompt`."""
+    request = ClipRequest(
+        engine=engine.spec.name, prompt=prompt, seed=seed, duration_seconds=engine.spec.duration_range[0]
+    )
+    return make_clip(engine, request).frames
 
 
 def _true(scene: Scene, top: int, left: int, cut_side: int) -> np.ndarray:
@@ -120,8 +135,9 @@ def shard_triples(
 
 
 def held_out_triples(maker: Maker, *, count: int) -> Triples:
-    """Return the first `count` triples of a seed below those of training."""
-    return joined([*islice(shard_triples(_HELD_OUT_SEED, maker), count)])
+    """Return the first `count` triples, of drafts that have a truth, of a seed below those of training."""
+    triples = (each for each in shard_triples(_HELD_OUT_SEED, maker) if each.kinds[0] != MADE)
+    return joined([*islice(triples, count)])
 
 
 def joined(parts: list[Triples]) -> Triples:

@@ -19,6 +19,7 @@ _EPSILON = 1e-4
 _LAGS = (2, 4)
 _REPETITION_WEIGHT = 0.3
 _LEAST_POWER = 0.01
+_LEAST_SPREAD = 1e-3
 
 
 def statistics_loss(pixels: Tensor, true: Tensor) -> Tensor:
@@ -33,6 +34,37 @@ def statistics_loss(pixels: Tensor, true: Tensor) -> Tensor:
         repetition = _correlations(ours, patch) - _correlations(theirs, patch)
         losses.append(moments.abs().mean() + _REPETITION_WEIGHT * repetition.abs().mean())
     return torch.stack(losses).mean()
+
+
+def whitening(true: Tensor) -> Tensor:
+    """Return the matrix (36, 36) by which differences of statistics are told in standard deviations.
+
+    true: pictures (N, 3, H, W) in [-1, 1], whose patches spread about the mean of their picture.
+    """
+    patches = _patch_statistics(true)
+    spread = (patches - patches.mean(1, keepdim=True)).flatten(0, 1)
+    values, directions = torch.linalg.eigh((spread.T @ spread / len(spread)).double())
+    floor = _LEAST_SPREAD * values.mean()
+    return (directions / (values + floor).sqrt()).to(true.dtype)
+
+
+def distance_loss(pixels: Tensor, true: Tensor, whitened: Tensor) -> Tensor:
+    """Return the squared distance of the mean statistics of (B, 3, H, W) in [-1, 1] from those of `true`.
+
+    It asks for no pixel and no patch to be alike, but for pictures to be so as a whole. Squared, it pulls
+    towards the mean of all pictures that may be true. whitened: see `whitening`; NIQE weighs means likewise.
+    """
+    gap = _patch_statistics(pixels).mean(1) - _patch_statistics(true).mean(1)
+    return (gap @ whitened).square().mean()
+
+
+def _patch_statistics(pixels: Tensor) -> Tensor:
+    """Return the moments and weighed correlations (B, patches, 36) of every square, of both scales."""
+    parts = []
+    for patch, grey in zip((_PATCH, _PATCH // 2), _scales(pixels), strict=True):
+        normal = _normalised(grey)
+        parts += [_moments(normal, patch), _REPETITION_WEIGHT * _correlations(normal, patch)]
+    return torch.cat(parts, dim=1).flatten(2).transpose(1, 2)
 
 
 def _scales(pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,9 @@ import torch
 
 from backend.errors import WeightsError
 from backend.evaluation import ablation, flashvideo
+from backend.evaluation.cases import Case
 from backend.evaluation.detail_cases import DetailCase, bicubic, detail_cases, missing_refiner
+from backend.evaluation.flashvideo import Detailed
 from backend.evaluation.naturalness import statistics_of
 from backend.evaluation.sections import QUICK, detail_section
 from backend.evaluation.sweep import Sweep, SweepPoint, sweep_figures, sweep_findings, sweep_steps
@@ -20,6 +22,7 @@ from backend.pipelines.detail import Draft
 from tests.tiny_engine import make
 
 ENGINE = make(Path("no weights"), "cpu")
+BALL = Case("a ball on a meadow", {"place": "meadow"})
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +50,22 @@ def test_a_case_shows_one_scene_at_two_sizes(cases: list[DetailCase]) -> None:
 
 
 def test_the_truth_is_better_than_bicubic_and_bicubic_is_not(cases: list[DetailCase]) -> None:
-    enlarged, truths = [bicubic(ENGINE, case) for case in cases], [case.truth for case in cases]
+    enlarged, truths = [bicubic(ENGINE, case.draft) for case in cases], [case.truth for case in cases]
     better, same = (
         flashvideo.gain(ENGINE, cases, [t ^ 1 for t in truths]),
         flashvideo.gain(ENGINE, cases, enlarged),
     )
     assert better.is_met and not same.is_met and same.measured.endswith("+0.0 dB")
-    natural = flashvideo.naturalness(ENGINE, cases, truths)
-    assert natural.is_met and natural.measured.startswith("on 2 of 2: meadow ")
-    assert not flashvideo.naturalness(ENGINE, cases, [truths[0], enlarged[1]]).is_met
+    good, bad = (
+        [
+            Detailed(c.place, c.draft, Clip(frames, None, 16, {}))
+            for c, frames in zip(cases, clips, strict=True)
+        ]
+        for clips in (truths, [truths[0], enlarged[1]])
+    )
+    natural = flashvideo.naturalness(ENGINE, good)
+    assert natural.is_met and natural.measured.startswith("on 2 of 2, over 2: meadow ")
+    assert not flashvideo.naturalness(ENGINE, bad).is_met
 
 
 @pytest.mark.parametrize(
@@ -97,7 +107,7 @@ def test_the_median_scene_must_look_and_move_as_its_draft(
 def test_without_a_refiner_one_sentence_says_what_is_left_out() -> None:
     engine = make(Path("no weights"), "cpu")
     engine.spec = replace(engine.spec, detail=None)
-    section = detail_section(engine, QUICK, ["a ball"])
+    section = detail_section(engine, QUICK, [BALL])
     assert not section.findings and not section.figures
     assert section.left_out.startswith("What detail adds and keeps is left out: Tiny adds no detail yet")
 
@@ -111,7 +121,7 @@ def test_without_a_refiner_one_sentence_says_what_is_left_out() -> None:
 
 
 def test_a_section_holds_every_relation_and_its_curves() -> None:
-    section = detail_section(ENGINE, QUICK, ["a ball"])
+    section = detail_section(ENGINE, QUICK, [BALL])
     assert len(section.findings) == 6 and not section.left_out
     assert json.loads(json.dumps(asdict(section)))["title"] == section.title  # no numbers of numpy
     assert [figure.name for figure in section.figures] == ["steps-psnr", "steps-niqe"]

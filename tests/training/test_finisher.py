@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from backend.models.kinora.finisher import Finisher
-from backend.training.finisher import FinisherRecipe
-from backend.training.finishing import DRAFTED, SCALED, Triples
+from backend.training.finisher import FinisherRecipe, pixel_loss
+from backend.training.finishing import DRAFTED, MADE, SCALED, Triples
 from backend.training.optimizers import build_optimizers
 from backend.training.publish import load_published
 
@@ -59,6 +59,28 @@ def test_the_colours_of_a_draft_are_no_fault(tmp_path: Path) -> None:
     drafted = Triples(data.made, data.low, data.true, np.full(COUNT, DRAFTED))
     batch = next(recipe_of(tmp_path, drafted).batches(start_step=0))
     assert torch.allclose(batch.true.mean((2, 3)), batch.low.mean((2, 3)), atol=1e-4)
+
+
+def test_made_drafts_are_held_to_themselves_scaled_down(tmp_path: Path) -> None:
+    data = triples()
+    made = Triples(data.low, data.low, data.true, np.full(COUNT, MADE))
+    batch = next(recipe_of(tmp_path, made).batches(start_step=0))
+    assert not batch.has_truth.any()
+    texture = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(CUT // 2, CUT // 2)
+    coloured = texture * torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1)
+    for change, least, most in ((texture, 0, 0.002), (0.1, 0.09, 0.11), (coloured, 0.02, 0.05)):
+        loss = float(pixel_loss(batch.low + change, batch.low, batch.true, batch.has_truth))
+        assert least <= loss <= most
+    assert float(pixel_loss(batch.true, batch.low, batch.true, ~batch.has_truth)) < 0.002
+
+
+def test_statistics_of_made_drafts_are_those_of_the_whole(tmp_path: Path) -> None:
+    data, losses = triples(), []
+    for detail in (data.true[::-1].copy(), data.low):
+        recipe = recipe_of(tmp_path, Triples(detail, data.low, data.true, np.full(COUNT, MADE)))
+        losses.append(recipe.loss(next(recipe.batches(start_step=0)))[1]["statistics"])
+    other_place, smooth = losses
+    assert other_place < 0.1 * smooth
 
 
 def test_a_step_gives_a_loss_with_its_figures(recipe: FinisherRecipe) -> None:

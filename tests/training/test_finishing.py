@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from backend.models.engine import Engine
 from backend.models.kinora.autoencoder import VideoAutoencoder
+from backend.pipelines.clip import Clip, make_clip
+from backend.requests import ClipRequest
+from backend.training import finishing
 from backend.training.finishing import (
     FIRST_SEED,
+    MADE,
     SCALED,
     Maker,
     Triples,
@@ -55,6 +60,25 @@ def test_the_draft_shows_the_place_of_the_truth(made: list[Triples]) -> None:
     errors = [float(np.abs(each.low.astype(int) - each.true).mean()) for each in made if each.kinds == SCALED]
     others = [float(np.abs(one.low.astype(int) - other.true).mean()) for one, other in pairwise(made)]
     assert errors and max(errors) < min(np.mean(others), 15)
+
+
+def test_a_made_draft_is_what_the_engine_makes_of_the_words(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(finishing, "_KIND_CHANCES", (0.0, 0.0, 0.0, 1.0))
+
+    def kept(engine: Engine, request: ClipRequest) -> Clip:
+        asked.append(make_clip(engine, request))
+        return asked[-1]
+
+    monkeypatch.setattr(finishing, "make_clip", kept)
+    scene = next(shard_scenes("clip", seed=FIRST_SEED, num_frames=1))
+    each = triple(scene, maker, cut_side=CUT, generator=torch.Generator().manual_seed(0))
+    assert each.kinds == MADE and each.low.shape == each.true.shape == (1, 1, CUT, CUT, 3)
+    small = asked[0].frames[0]
+    shown = each.low[0, 0].mean((0, 1))
+    assert small.min() - 8 <= shown.min() and shown.max() <= small.max() + 8
 
 
 def test_the_truth_is_a_cut_of_the_large_picture(made: list[Triples]) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from backend.training.local_statistics import statistics_loss
+from backend.training.local_statistics import _patch_statistics, distance_loss, statistics_loss, whitening
 
 
 def noise(*, seed: int, strength: float = 0.2) -> Tensor:
@@ -43,3 +43,20 @@ def test_more_texture_brings_a_smooth_picture_closer() -> None:
     true, texture = noise(seed=1), noise(seed=2)
     losses = [float(statistics_loss(share * texture, true)) for share in (0.0, 0.02, 0.05, 1.0)]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_what_is_alike_as_a_whole_may_lie_elsewhere() -> None:
+    true = torch.cat([noise(seed=1), noise(seed=2, strength=0.05)], dim=3)
+    swapped = torch.cat([noise(seed=3, strength=0.05), noise(seed=4)], dim=3)
+    whitened = whitening(true)
+    assert float(distance_loss(swapped, true, whitened)) < 0.1 * float(
+        distance_loss(0.02 * true, true, whitened)
+    )
+    assert float(distance_loss(true, true, whitened)) == pytest.approx(0, abs=1e-6)
+
+
+def test_differences_are_told_in_standard_deviations() -> None:
+    pictures = torch.cat([noise(seed=seed, strength=0.02 * (1 + seed)) for seed in range(6)])
+    patches = _patch_statistics(pictures)
+    spread = ((patches - patches.mean(1, keepdim=True)) @ whitening(pictures)).flatten(0, 1).std(0)
+    assert float(spread.max()) == pytest.approx(1, abs=0.1)  # the floor keeps what hardly spreads below one
