@@ -30,6 +30,7 @@ _EPSILON = 1e-3  # of pixels in [-1, 1]: an eighth of a level
 _SHEET_ROWS = 6
 _PLAIN_SHARE, _CANDIDATES = 0.5, 3
 _COLOUR_WEIGHT = 0.5
+_PIXEL_HOLD, _AROUND = 0.3, 16  # pixels a side of the surroundings of a draft's pixel
 _DISTANCE_WEIGHT = 0.1  # of a squared distance, beside mean differences
 
 
@@ -54,13 +55,19 @@ def charbonnier(error: Tensor) -> Tensor:
 def pixel_loss(pixels: Tensor, low: Tensor, true: Tensor, has_truth: Tensor) -> Tensor:
     """Return `charbonnier` of `pixels` (B, 3, S, S) and, by a part, of their colours apart from brightness.
 
-    Against the truth or, where there is none, the enlarged draft `low`, whose brightness counts scaled down.
+    Against the truth or, where there is none, the enlarged draft `low`: in brightness, scaled down, to its
+    pixels and more to their surroundings, since waves and grain that a draft has lost are to come back.
     """
     is_aligned = has_truth.view(-1, 1, 1, 1)
     error = pixels - torch.where(is_aligned, true, low)
-    scaled = functional.avg_pool2d(error, FOLDED).repeat_interleave(FOLDED, 2).repeat_interleave(FOLDED, 3)
+    held = _PIXEL_HOLD * _means(error, FOLDED) + (1 - _PIXEL_HOLD) * _means(error, _AROUND)
     colours = error - error.mean(1, keepdim=True)
-    return charbonnier(torch.where(is_aligned, error, scaled)) + _COLOUR_WEIGHT * charbonnier(colours)
+    return charbonnier(torch.where(is_aligned, error, held)) + _COLOUR_WEIGHT * charbonnier(colours)
+
+
+def _means(values: Tensor, side: int) -> Tensor:
+    """Return `values` (B, C, S, S), in every square of `side` pixels their mean."""
+    return functional.avg_pool2d(values, side).repeat_interleave(side, 2).repeat_interleave(side, 3)
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ class FinisherRecipe:
         device: torch.device,
         batch_size: int,
         cut_side: int = 96,
-        statistics_weight: float = 0.1,
+        statistics_weight: float = 0.25,
         published: Path | None = None,
     ) -> None:
         """cut_side: pixels of a cut-out, a multiple of 32.

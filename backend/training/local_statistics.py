@@ -3,16 +3,17 @@
 A network that only lowers its error leaves out texture it cannot know and comes out too smooth. The moments
 matched here are those that natural-scene statistics are fitted to (BRISQUE and NIQE, Mittal et al. 2012 and
 2013): of pixels less their local mean over their local deviation, and of products of neighbours, at two
-scales. To them we add correlations over some pixels: networks that unfold their pixels like to repeat a grid.
-They say nothing of where structure lies. `evaluation.naturalness` reads the same family of numbers, so that
-what is trained with them must be judged by eye and by error too.
+scales. We take a third, on which waves and ripples are fine structure, and add correlations over some pixels:
+networks that unfold their pixels like to repeat a grid. They say nothing of where structure lies.
+`evaluation.naturalness` reads the same family of numbers, so that what is trained with them must be judged by
+eye and by error too.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-_PATCH = 32  # pixels at the finer scale, half as many at the coarser
+_PATCHES = (32, 16, 8)  # pixels at each scale, the finest first
 _SIGMA, _RADIUS = 7 / 6, 3
 _LUMA = (0.299, 0.587, 0.114)
 _EPSILON = 1e-4
@@ -28,7 +29,7 @@ def statistics_loss(pixels: Tensor, true: Tensor) -> Tensor:
     H and W: multiples of 32.
     """
     losses = []
-    for patch, *pair in zip((_PATCH, _PATCH // 2), _scales(pixels), _scales(true), strict=True):
+    for patch, *pair in zip(_PATCHES, _scales(pixels), _scales(true), strict=True):
         ours, theirs = (_normalised(grey) for grey in pair)
         moments = _moments(ours, patch) - _moments(theirs, patch)
         repetition = _correlations(ours, patch) - _correlations(theirs, patch)
@@ -37,7 +38,7 @@ def statistics_loss(pixels: Tensor, true: Tensor) -> Tensor:
 
 
 def whitening(true: Tensor) -> Tensor:
-    """Return the matrix (36, 36) by which differences of statistics are told in standard deviations.
+    """Return the matrix (54, 54) by which differences of statistics are told in standard deviations.
 
     true: pictures (N, 3, H, W) in [-1, 1], whose patches spread about the mean of their picture.
     """
@@ -59,20 +60,20 @@ def distance_loss(pixels: Tensor, true: Tensor, whitened: Tensor) -> Tensor:
 
 
 def _patch_statistics(pixels: Tensor) -> Tensor:
-    """Return the moments and weighed correlations (B, patches, 36) of every square, of both scales."""
+    """Return the moments and weighed correlations (B, patches, 54) of every square, of all scales."""
     parts = []
-    for patch, grey in zip((_PATCH, _PATCH // 2), _scales(pixels), strict=True):
+    for patch, grey in zip(_PATCHES, _scales(pixels), strict=True):
         normal = _normalised(grey)
         parts += [_moments(normal, patch), _REPETITION_WEIGHT * _correlations(normal, patch)]
     return torch.cat(parts, dim=1).flatten(2).transpose(1, 2)
 
 
-def _scales(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return grey levels (B, 1, H, W) of 0 to 255, and the same at half the size."""
+def _scales(pixels: Tensor) -> list[Tensor]:
+    """Return grey levels (B, 1, H, W) of 0 to 255, and the same at half and at a quarter of the size."""
     levels = pixels * 127.5 + 127.5
     levels = levels + (levels.round() - levels).detach()  # what is flat shows the steps of 8 bits
     grey = (levels * pixels.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return grey, functional.avg_pool2d(grey, 2)
+    return [grey, functional.avg_pool2d(grey, 2), functional.avg_pool2d(grey, 4)]
 
 
 def _normalised(grey: Tensor) -> Tensor:

@@ -190,6 +190,7 @@ def test_images_at_frames_reach_the_clip_and_come_back_with_it(
     seconds(page).fill("0.6")
     seconds(page).blur()
     page.get_by_role("button", name="Images at frames").click()
+    expect(page.locator("#given-frames")).to_contain_text("Frames are counted from 0")  # its script is there
     for number, shade in enumerate((20, 220), start=1):
         Image.new("RGB", (32, 32), (shade, 20, 20)).save(tmp_path / f"{shade}.png")
         page.set_input_files("#given-frames input[type=file]", tmp_path / f"{shade}.png")
@@ -270,7 +271,8 @@ def test_a_download_is_stopped_goes_on_and_becomes_a_choice(page: Page, studio: 
     arrival = page.locator(".arrivals li")
     expect(arrival.get_by_role("progressbar")).to_be_visible()
     until(lambda: any(studio.api.settings.models_dir.rglob("*.partial")))
-    arrival.get_by_role("button", name="Stop").click()
+    with page.expect_response("**/arrivals/new/stop"):
+        arrival.get_by_role("button", name="Stop").click()
     hub.held_at = None
     expect(arrival).to_contain_text("Stopped")
     assert "new" not in [spec.name for spec in studio.api.engines()]

@@ -24,7 +24,7 @@ def test_the_same_picture_has_the_same_statistics() -> None:
 def test_other_structure_counts_and_another_place_does_not(change: object) -> None:
     assert callable(change)
     other_place = float(statistics_loss(noise(seed=2), noise(seed=1)))
-    assert float(statistics_loss(change(noise(seed=1)), noise(seed=1))) > 1.4 * other_place
+    assert float(statistics_loss(change(noise(seed=1)), noise(seed=1))) > 1.2 * other_place
 
 
 def test_a_grid_is_told_from_noise_as_strong() -> None:
