@@ -16,7 +16,8 @@ class Drops:
 
     text: Lumina 0.2, STIV 0.1. motion_channels: VideoJAM 0.2 (their latents are shown as zero). motion_score:
     Lumina 0.3 to 0.4. everything: an explicit draw of all of them, for the null branch of guidance.
-    stride, source, camera: what guidance never steers by and the null branch therefore keeps.
+    stride, source, camera: what guidance never steers by and the null branch therefore keeps. Where the
+    camera is told, words teach nothing about it, and prompts say it in words.
     first, ends, start, every_second, sparse: which latent frames are given clean, by at most one pattern: the
     first (image to video); first and last (interpolation); the first few (prediction); every second
     (temporal upsampling); each with a chance of 0.3 (key frames). In all other draws none is, which is STIV's
@@ -29,7 +30,7 @@ class Drops:
     everything: float = 0.05
     stride: float = 0.1
     source: float = 0.3
-    camera: float = 0.5
+    camera: float = 0.8
     first: float = 0.18
     ends: float = 0.08
     start: float = 0.06

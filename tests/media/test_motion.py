@@ -5,6 +5,7 @@ import pytest
 
 from backend.media.motion import (
     MOTION_FEATURES,
+    consistent_flow,
     measured_motion,
     motion_features,
     motion_score,
@@ -49,6 +50,23 @@ def test_the_smallest_part_of_a_picture_has_a_flow_too(height: int, width: int) 
     still = np.full((3, height, width, 3), 90, np.uint8)
     assert optical_flow(still).shape == (2, 2, height, width)
     assert measured_motion(still, frame_rate=16) == 0.0
+
+
+def test_flicker_is_no_motion() -> None:
+    frames = shifted(6, right=0)
+    frames[:, 40:90, 40:90] = np.random.default_rng(1).integers(256, size=(6, 50, 50, 1))
+    flickers = motion_score(optical_flow(frames), frame_rate=16)
+    assert flickers > 1
+    assert measured_motion(frames, frame_rate=16) < 0.6 * flickers
+
+
+def test_consistent_flow_is_the_flow_where_the_way_back_leads_back() -> None:
+    frames = shifted(4, right=2)
+    inside = (slice(None), slice(None), slice(16, 112), slice(16, 112))
+    flow, consistent = optical_flow(frames)[inside], consistent_flow(frames)[inside]
+    kept = np.abs(consistent).sum(1) > 0
+    assert kept.mean() > 0.95
+    np.testing.assert_array_equal(consistent.transpose(0, 2, 3, 1)[kept], flow.transpose(0, 2, 3, 1)[kept])
 
 
 def test_a_single_frame_does_not_move() -> None:

@@ -7,6 +7,7 @@ text gates start open (tanh 1), since we train from scratch, with no uncondition
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from torch.nn import functional
 
 _ROPE_BASE = 256.0
 TIME_FEATURES = 256
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Attention of a clip's tokens over each other: (B, H, N, D) of queries, keys and values."""
 
 
 def timestep_embedding(values: Tensor, dim: int = TIME_FEATURES) -> Tensor:
@@ -100,25 +103,39 @@ class Block(nn.Module):
         set_to_zero(self.modulation)
 
     def forward(
-        self, x: Tensor, condition: Tensor, text: Tensor, text_bias: Tensor, angles: tuple[Tensor, Tensor]
+        self,
+        x: Tensor,
+        condition: Tensor,
+        text: Tensor,
+        text_bias: Tensor,
+        angles: tuple[Tensor, Tensor],
+        attention: Attention = attend,
     ) -> Tensor:
         """x (B, N, D); condition (B, G, Dc), G divides N; text (B, L, Dt); text_bias (B, 1, 1, L)."""
         modulation = spread(self.modulation(condition), x.shape[1])
         scale_a, gate_a, scale_m, gate_m = modulation.chunk(4, dim=-1)
         before, after = self.attention_norms
-        attended = self._attention(before(x) * (1 + scale_a), text, text_bias, angles)
+        attended = self._attention(before(x) * (1 + scale_a), text, text_bias, angles, attention)
         x = x + gate_a.tanh() * after(attended)
         before, after = self.mlp_norms
         value, switch = self.mlp_in(before(x) * (1 + scale_m)).chunk(2, dim=-1)
         return x + gate_m.tanh() * after(self.mlp_out(functional.silu(switch) * value))
 
-    def _attention(self, x: Tensor, text: Tensor, text_bias: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    def _attention(
+        self,
+        x: Tensor,
+        text: Tensor,
+        text_bias: Tensor,
+        angles: tuple[Tensor, Tensor],
+        attention: Attention,
+    ) -> Tensor:
         q, k, v = self.to_qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         q, k = self.query_norm(q), self.key_norm(k)
         text_k, text_v = self.text_to_kv(text).unflatten(-1, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         text_k = self.text_key_norm(text_k)
         gate = self.text_gate.tanh().view(1, -1, 1, 1).to(v.dtype)
-        mixed = attend(rotate(q, angles), rotate(k, angles), v) + gate * attend(q, text_k, text_v, text_bias)
+        own = attention(rotate(q, angles), rotate(k, angles), v)
+        mixed = own + gate * attend(q, text_k, text_v, text_bias)
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
 

@@ -9,6 +9,7 @@ latent frames. Few steps are enough. Where we differ:
   knows how alike drafts and true clips are.
 - Rotary positions are counted in patches from the middle of the clip, the same at every size: it learns on
   cut-outs and runs on whole clips.
+- On pictures larger than its cut-outs tokens attend within windows of that size, shifted block by block.
 """
 
 import torch
@@ -29,9 +30,11 @@ from backend.models.kinora.blocks import (
     timestep_embedding,
 )
 from backend.models.kinora.transformer import PATCH_SIZES, LocalHead, PatchScale
+from backend.models.kinora.windows import windowed
 
 NUM_DEGRADATION_STEPS = 1000
 _BETAS = (0.00085, 0.012)
+_WINDOW_SIDE = 16  # tokens: cut-outs of 256 pixels, on which it is trained
 _DRAFT_LIKENESS = 0.98  # correlation of latents of enlarged drafts with the true ones, over training pairs
 
 
@@ -114,8 +117,10 @@ class RefinerTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         )
         bias = text_bias(encoder_attention_mask)
         angles = rope_angles(_grid(frames, height, width, x.device), self.head_width)
-        for block in self.blocks:
-            x = block(x, condition, encoder_hidden_states, bias, angles)
+        size = (frames, height, width)
+        attentions = [windowed(size, side=_WINDOW_SIDE, is_shifted=shifted) for shifted in (False, True)]
+        for index, block in enumerate(self.blocks):
+            x = block(x, condition, encoder_hidden_states, bias, angles, attentions[index % 2])
         x = self.final_norm(x) * (1 + self.final_scale(condition))
         kept = _DRAFT_LIKENESS * kept_share(degradation.cpu()).to(x.device)
         keep, add = linear_guess(timestep, kept)
