@@ -74,9 +74,10 @@ def measured_motion(frames: np.ndarray, *, frame_rate: float) -> float:
     """Return the motion score of `frames` (F, H, W, 3) uint8, from their estimated flow.
 
     On 40 rendered scenes its mean error against the exact flow is 5.9, and 9.7 without the check for
-    consistency.
+    consistency. Clips are looked at with a short side of at most 128 pixels: flow of more pixels leads back
+    less exactly, so that a detail would seem to move less than its draft.
     """
-    return motion_score(consistent_flow(frames), frame_rate=frame_rate)
+    return motion_score(consistent_flow(_at_feature_size(frames)), frame_rate=frame_rate)
 
 
 def motion_features(frames: np.ndarray, *, frame_rate: float) -> np.ndarray:

@@ -52,6 +52,13 @@ def test_the_smallest_part_of_a_picture_has_a_flow_too(height: int, width: int) 
     assert measured_motion(still, frame_rate=16) == 0.0
 
 
+def test_measured_motion_does_not_depend_on_the_size_of_the_picture() -> None:
+    frames = shifted(5, right=2)
+    large = frames.repeat(4, axis=1).repeat(4, axis=2)
+    small_score, large_score = (measured_motion(each, frame_rate=16) for each in (frames, large))
+    assert large_score == pytest.approx(small_score)
+
+
 def test_flicker_is_no_motion() -> None:
     frames = shifted(6, right=0)
     frames[:, 40:90, 40:90] = np.random.default_rng(1).integers(256, size=(6, 50, 50, 1))
