@@ -38,7 +38,7 @@ GENERATE: Options = (
         "--frame N:FILE...": "picture at frame N, counted from 0; once for each picture",
         "--lora FILE:STRENGTH...": "LoRA made for the model, such as style.safetensors:0.8; once for each",
         "--motion M": "how much motion to make",
-        "--motion-negative M": "how much motion to move away from",
+        "--motion-negative M": "how much motion to move away from (2 where --motion is given)",
         "--preset Q": "fast, balanced or quality",
         "--steps N": "sampling steps, if not the preset's; more is slower",
         "--text-guidance/--guidance G": "how closely to follow the prompt",

@@ -82,9 +82,9 @@ class ClipRequest(_Request):
     guidance_scale: of text, and of given pictures too unless `image_guidance_scale` sets theirs apart (STIV,
     arXiv 2412.07730 Sec. 3.3). motion_guidance_scale: of the model's own motion prediction (VideoJAM,
     2502.02492 Eq. 8, w2), 0 for none. motion_score, negative_motion_score: how much motion to move towards
-    and away from (Lumina-Video, 2502.06782 Sec. 3.3), None for "not said". renormalisation: see
-    `guidance.renormalise`. image, last_image: names of stored pictures, the sha256 of their content.
-    given_frames: pictures at frames between them.
+    and away from (Lumina-Video, 2502.06782 Sec. 3.3), None for "not said"; where only the first is said, away
+    from little motion. renormalisation: see `guidance.renormalise`. image, last_image: names of stored
+    pictures, the sha256 of their content. given_frames: pictures at frames between them.
     """
 
     kind: Literal["clip"] = "clip"

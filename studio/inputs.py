@@ -299,8 +299,8 @@ def _guidance(spec: EngineSpec) -> dict[str, Component]:
     )
     negative_motion = gr.Textbox(
         label="Negative motion",
-        placeholder="none",
-        info="An amount of motion to move away from; well below the motion you ask for livens the clip up.",
+        placeholder="2 if motion is asked for",
+        info="An amount of motion to move away from; the motion you ask for switches its effect off.",
         elem_id="negative-motion",
         **shown["negative_motion_score"],
     )

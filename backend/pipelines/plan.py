@@ -20,6 +20,8 @@ OVERHEAD_SHARE = 0.05
 """How much of the time of sampling its previews and checkpoints may take."""
 NEGATIVE_MOTION_UNTIL = 0.05
 """t from which the negative motion score is the positive one (Lumina-Video's released settings)."""
+USUAL_NEGATIVE_MOTION = 2.0
+"""The negative score where only a positive one is said: motion follows the gap between them (its Table 3)."""
 
 _WIDEST = 16 / 9
 
@@ -147,14 +149,11 @@ def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
     preset = spec.presets[request.preset]
     terms: list[Term] = []
     if "text_guidance" in spec.capabilities:
-        negative = None
-        if request.negative_motion_score is not None:
-            negative = NegativeMotion(request.negative_motion_score, until=NEGATIVE_MOTION_UNTIL)
         terms.append(
             TextGuidance(
                 text_scale=request.guidance_scale,
                 image_scale=_image_scale(request, spec),
-                negative_motion=negative,
+                negative_motion=_negative_motion(request),
                 until=preset.text_until,
             )
         )
@@ -164,6 +163,14 @@ def _guidance(request: ClipRequest, spec: EngineSpec) -> Guidance:
         request.renormalisation, parts=spec.velocity_parts, given_frames=given_frames(request, spec)
     )
     return Guidance(Pass(motion_score=request.motion_score), tuple(terms), renormalise)
+
+
+def _negative_motion(request: ClipRequest) -> NegativeMotion | None:
+    """Return the score that motion is moved away from; None where no score is said at all."""
+    score = request.negative_motion_score
+    if score is None and request.motion_score is None:
+        return None
+    return NegativeMotion(USUAL_NEGATIVE_MOTION if score is None else score, until=NEGATIVE_MOTION_UNTIL)
 
 
 def _image_scale(request: ClipRequest, spec: EngineSpec) -> float | None:

@@ -2,11 +2,11 @@
 
 VideoJAM's joint objective (arXiv 2502.02492 Eq. 6: one sigma, independent noise for both halves), STIV's
 frame replacement with the loss masked on given frames (arXiv 2412.07730 Sec. 3.2), Lumina-Video's scales in
-every step with a shift each (arXiv 2502.06782 Alg. 1), cosine term and motion score. Where motion channels
-are hidden their velocity cannot be known, so the motion half of the loss is left out there. The cast fills a
-sixteenth of the picture and is most of what a prompt is about: its latents weigh more in the loss. Pictures
-are mixed in at the finest scale alone, so that they do not teach that things stand still (Lumina-Video, Sec.
-3.3).
+every step, each with its own sigmas (arXiv 2502.06782 Alg. 1), its cosine term and its motion score. Where
+motion channels are hidden their velocity cannot be known, so the motion half of the loss is left out there.
+The cast fills a sixteenth of the picture and is most of what a prompt is about: its latents weigh more in the
+loss, as do channels that show more (`visibility`). Pictures are mixed in at the finest scale alone, so that
+they do not teach that things stand still (Lumina-Video, Sec. 3.3).
 """
 
 import math
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,34 +25,40 @@ from torch.nn import functional
 
 from backend.evaluation.prompts import PROMPT_CASES
 from backend.models.kinora.autoencoder import VideoAutoencoder
+from backend.models.kinora.patches import PATCH_SIZES, PatchScale
 from backend.models.kinora.text_encoder import TextEncoder
-from backend.models.kinora.transformer import PATCH_SIZES, PatchScale, Told, VideoTransformer, Window
+from backend.models.kinora.transformer import Told, VideoTransformer, Window
 from backend.models.placement import mixed_precision
 from backend.training.conditions import embed_captions
 from backend.training.dataset import TrainingLatents
-from backend.training.latents import LatentClips
+from backend.training.latents import LatentClips, load_frozen
 from backend.training.objectives import (
     NOTHING_HIDDEN,
     Draw,
     Drops,
     draw_conditions,
-    draw_sigmas,
+    draw_logit_normal,
     velocity_loss,
 )
 from backend.training.publish import load_published, save_half, seal
+from backend.training.visibility import channel_weights
 from backend.training.world.captions import caption
 
-SHIFTS = {1: 0.8, 2: 2.5, 3: 6.0}
-"""Shift of the sigmas drawn at each scale: the coarser the patch, the earlier in sampling it is used.
+SIGMAS = {1: (0.9, 1.1), 2: (2.7, 1.1), 3: (4.5, 1.5)}
+"""Mean and deviation of the logits of the sigmas drawn at each scale (SD3, arXiv 2403.03206 Eq. 19).
 
-Lumina-Video takes 2, 4 and 8; a few thousand clips at the finest scale go further where it is used, late.
+Lumina-Video shifts uniform draws, more at coarser patches; these follow where the presets of `spec` use each
+scale: the coarsest nearly at noise, the finest from 0.95 to 0.3, and not below, where one long step ends.
 """
 _HELD_OUT = 128
 _FITTED = 256
+_SHAPES = 32  # of batches: more than parts, scales and shapes of clips make; beyond it nothing is compiled
+_SEEN = 16  # clips whose channels are weighed
 _MEASURED = 64
 _MOTION_WEIGHT = 1.0
 _CAST_WEIGHT = 6.0
 _FIRST_WEIGHT = 4.0  # the first latent is a whole frame: its errors show as much as those of four
+_SHAPED_SHARE = 0.3  # of the batches of whole clips; few, since the square teaches what moves, and cheaper
 _CUT_STEP = 2  # latents; cuts begin where patches of whole pictures do
 _CUT_LATENTS = 5  # along time: the beginning of a clip is a clip
 _SHEET_STEPS = 24
@@ -162,6 +168,8 @@ def start_untrained_scales(transformer: VideoTransformer) -> None:
 class BaseRecipe:
     """Trains the transformer on latent clips kept in memory; captions are written anew for every draw."""
 
+    sigmas: ClassVar[dict[int, tuple[float, float]]] = SIGMAS
+
     def __init__(
         self,
         data: TrainingLatents,
@@ -185,10 +193,16 @@ class BaseRecipe:
         start_untrained_scales(transformer)
         if not is_continued:
             transformer.guess.fit(data.clips.appearance[_HELD_OUT : _HELD_OUT + _FITTED])
+        torch._dynamo.config.recompile_limit = _SHAPES
         for block in transformer.blocks if compile_network else ():
-            block.compile(dynamic=False)  # one by one: they share their code, so one is compiled per scale
+            block.compile(dynamic=False)  # one by one: they share their code, so one is compiled per shape
         self._text_encoder = load_published(TextEncoder, family / "text_encoder").to(device).eval()
         self._data, self._family, self._device, self._drops = data, family, device, drops or Drops()
+        vae, some = load_frozen(family / "vae", device), slice(_HELD_OUT, _HELD_OUT + _SEEN)
+        self._channels = [
+            channel_weights(vae, latents[some], is_flow=is_flow).to(device).view(1, -1, 1, 1, 1)
+            for is_flow, latents in ((False, data.clips.appearance), (True, data.clips.motion))
+        ]
         self._parts = parts
         self._scales = sorted({part.scale for part in parts if not (part.is_cut or part.is_picture)})
 
@@ -212,12 +226,16 @@ class BaseRecipe:
         generator: torch.Generator,
         words: random.Random,
     ) -> BaseBatch:
-        """Return the batch of `part`, of the next `clip_rows` or of pictures drawn at random."""
+        """Return the batch of `part`: of the next `clip_rows`, or of pictures or shaped clips at random."""
         if part.is_picture:
             pictures = self._data.pictures
             rows = rng.integers(len(pictures), size=part.count).tolist()
             drops = replace(self._drops, motion_channels=1.0)
             batch = self._batch(pictures, rows, 1, drops, generator, words)
+        elif self._data.shaped and not part.is_cut and rng.random() < _SHAPED_SHARE:
+            shaped = self._data.shaped[rng.integers(len(self._data.shaped))]
+            rows = rng.integers(len(shaped), size=part.count).tolist()
+            batch = self._batch(shaped, rows, part.scale, self._drops, generator, words)
         else:
             rows = list(islice(clip_rows, part.count))
             batch = self._batch(self._data.clips, rows, part.scale, self._drops, generator, words)
@@ -242,8 +260,10 @@ class BaseRecipe:
         weights = batch.weights.to(self._device)
         free = (~batch.draw.given).float()[:, None, :, None, None].to(self._device)
         shown = (~batch.draw.motion_channels).float().view(-1, 1, 1, 1, 1).to(self._device)
-        appearance = velocity_loss(predicted[:, :half], target[:, :half], weights * free)
-        return appearance, velocity_loss(predicted[:, half:], target[:, half:], weights * shown)
+        of_appearance, of_motion = self._channels
+        appearance = velocity_loss(predicted[:, :half], target[:, :half], weights * free * of_appearance)
+        motion = velocity_loss(predicted[:, half:], target[:, half:], weights * shown * of_motion)
+        return appearance, motion
 
     @torch.compiler.set_stance("force_eager")
     def measure(self) -> dict[str, float]:
@@ -311,7 +331,7 @@ class BaseRecipe:
             told=_told(clips, rows, draw),
             captions=captions,
             draw=draw,
-            sigmas=draw_sigmas(len(rows), shift=SHIFTS[scale], generator=generator),
+            sigmas=draw_logit_normal(len(rows), *self.sigmas[scale], generator=generator),
             noise=torch.randn(latents.shape, generator=generator),
             window=None,
         )

@@ -1,6 +1,6 @@
 """What the diffusion members are trained on: collections of scenes, rendered and encoded into the cache.
 
-A collection lives in `scenes/KIND-SIDE-FRAMES` of the cache, its latents in `latents/KIND-SIDE-FRAMES`. Pairs
+A collection lives in `scenes/KIND-SIZE-FRAMES` of the cache, its latents in `latents/KIND-SIZE-FRAMES`. Pairs
 for the refiner are encoded at once and live in `pairs/KIND-SIDE-FRAMES`, of the side of their cut-outs;
 details for the finisher in `details/SIDE-FRAMES`. Sound and motion of plain clips live in
 `sounds/KIND-SIDE-FRAMES`.
@@ -27,50 +27,62 @@ from backend.training.finishing import (
 )
 from backend.training.latents import LatentClips, encode_all, joined, load_frozen, load_latents
 from backend.training.pairs import HeldOutPairs, LatentPairs, held_out_pairs, load_pairs
+from backend.training.scenes import FIRST_TRAINING_SEED
 from backend.training.sounding import HeardSounds, SoundingClips, load_heard, load_sounding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Collection:
-    """Scenes of one kind. share: the part of the time to prepare that rendering them may take."""
+    """Scenes of one kind. share: the part of the time to prepare that rendering them may take.
+
+    size: height and width in pixels. first: the seed of the first shard, so that no scene is in two shapes.
+    """
 
     kind: str
     num_frames: int
     num_shards: int
     share: float
+    size: tuple[int, int] = (128, 128)
+    first: int = FIRST_TRAINING_SEED
 
-    def name(self, side: int) -> str:
-        """Return the folder of its scenes, or of their latents, at `side` pixels."""
-        return f"{self.kind}-{side}-{self.num_frames}"
+    @property
+    def name(self) -> str:
+        """Return the folder of its scenes, or of their latents."""
+        height, width = self.size
+        return f"{self.kind}-{height if height == width else f'{height}x{width}'}-{self.num_frames}"
 
 
 COLLECTIONS = (
-    Collection("picture", num_frames=1, num_shards=500, share=0.1),
-    Collection("view", num_frames=33, num_shards=8, share=0.1),
-    Collection("story", num_frames=129, num_shards=8, share=0.2),
-    Collection("clip", num_frames=33, num_shards=400, share=0.6),
+    Collection(kind="picture", num_frames=1, num_shards=500, share=0.1),
+    Collection(kind="view", num_frames=33, num_shards=8, share=0.1),
+    Collection(kind="story", num_frames=129, num_shards=8, share=0.15),
+    Collection(kind="clip", num_frames=33, num_shards=400, share=0.5),
 )
-SIDE = 128
+SHAPED = (
+    Collection(kind="clip", num_frames=33, num_shards=100, share=0.1, size=(128, 224), first=100_000),
+    Collection(kind="clip", num_frames=33, num_shards=60, share=0.05, size=(224, 128), first=200_000),
+)
+"""Clips outside the square: the widest and the tallest that the base model makes (`spec`)."""
 _PICTURES, _, _, _CLIPS = COLLECTIONS
-_SPARSE, _SPARSE_SIDE = Collection("sparse", num_frames=17, num_shards=60, share=1.0), 64
+_SPARSE = Collection(kind="sparse", num_frames=17, num_shards=60, share=1.0, size=(64, 64))
 _CLIP_LATENTS = 9
 _DETAIL_SHARDS, _HELD_OUT_DETAILS = 100, 8
 
 
 def clip_scenes(cache: Path) -> Path:
     """Return the folder of the scenes that plain clips are made of."""
-    return cache / "scenes" / _CLIPS.name(SIDE)
+    return cache / "scenes" / _CLIPS.name
 
 
 def prepare_for_verifier(cache: Path, *, minutes: float) -> tuple[Path, list[Path]]:
     """Render for `minutes`; return the folder of pictures and those of clips."""
-    pictures, sparse = cache / "scenes" / _PICTURES.name(SIDE), cache / "scenes" / _SPARSE.name(_SPARSE_SIDE)
-    _render(_PICTURES, pictures, SIDE, minutes=0.3 * minutes)
-    _render(_SPARSE, sparse, _SPARSE_SIDE, minutes=0.7 * minutes)
+    pictures, sparse = cache / "scenes" / _PICTURES.name, cache / "scenes" / _SPARSE.name
+    _render(_PICTURES, pictures, minutes=0.3 * minutes)
+    _render(_SPARSE, sparse, minutes=0.7 * minutes)
     return pictures, [sparse, clip_scenes(cache)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairCollection(Collection):
     """Cut-outs of one kind. cut_side: their pixels a side; held_out: scenes that are only measured."""
 
@@ -79,9 +91,11 @@ class PairCollection(Collection):
 
 
 PAIR_COLLECTIONS = {
-    "clip": PairCollection("clip", num_frames=17, num_shards=400, share=0.65, cut_side=256, held_out=8),
-    "long": PairCollection("clip", num_frames=33, num_shards=400, share=0.25, cut_side=128, held_out=4),
-    "picture": PairCollection("picture", num_frames=1, num_shards=400, share=0.1, cut_side=256, held_out=8),
+    "clip": PairCollection(kind="clip", num_frames=17, num_shards=400, share=0.65, cut_side=256, held_out=8),
+    "long": PairCollection(kind="clip", num_frames=33, num_shards=400, share=0.25, cut_side=128, held_out=4),
+    "picture": PairCollection(
+        kind="picture", num_frames=1, num_shards=400, share=0.1, cut_side=256, held_out=8
+    ),
 }
 """By name. Long clips are as long as those that the refiner is given; they are cut smaller."""
 
@@ -98,7 +112,7 @@ def prepare_pairs(cache: Path, *, minutes: float, vae_folder: Path, device: torc
     """Render and encode pairs for `minutes`; raises FileNotFoundError where a collection is still empty."""
     trained = {}
     for name, each in PAIR_COLLECTIONS.items():
-        folder = cache / "pairs" / each.name(each.cut_side)
+        folder = cache / "pairs" / f"{each.kind}-{each.cut_side}-{each.num_frames}"
         shape = ("--kind", each.kind, "--frames", str(each.num_frames), "--cut", str(each.cut_side))
         source = ("--vae", str(vae_folder), "--device", str(device), "--shards", str(each.num_shards))
         _fill("pairs", folder, *shape, *source, minutes=minutes * each.share)
@@ -135,24 +149,30 @@ def prepare_details(cache: Path, *, minutes: float, family: Path, device: torch.
 
 @dataclass(frozen=True)
 class TrainingLatents:
-    """Clips of nine latents (plain ones first, then views and strided stories), and pictures of one."""
+    """Clips of nine latents (plain ones first, then views and strided stories), and pictures of one.
+
+    shaped: clips of other shapes than the square, those of one shape together.
+    """
 
     clips: LatentClips
     pictures: LatentClips
+    shaped: tuple[LatentClips, ...] = ()
 
 
 def prepare(cache: Path, *, minutes: float, vae_folder: Path, device: torch.device) -> TrainingLatents:
     """Render for `minutes`, then encode what is there; raises FileNotFoundError where nothing is."""
-    for collection in COLLECTIONS:
-        folder = cache / "scenes" / collection.name(SIDE)
-        _render(collection, folder, SIDE, minutes=minutes * collection.share)
-    latents = {each.kind: cache / "latents" / each.name(SIDE) for each in COLLECTIONS}
-    for collection in COLLECTIONS:
-        scenes = cache / "scenes" / collection.name(SIDE)
-        encode_all(scenes, latents[collection.kind], vae_folder=vae_folder, device=device)
-    stories = load_latents(latents["story"], source="story", num_latents=_CLIP_LATENTS)
-    plain = [load_latents(latents[kind], source=kind) for kind in ("clip", "view")]
-    return TrainingLatents(joined([*plain, stories]), load_latents(latents["picture"], source="picture"))
+    for each in (*COLLECTIONS, *SHAPED):
+        _render(each, cache / "scenes" / each.name, minutes=minutes * each.share)
+    for each in (*COLLECTIONS, *SHAPED):
+        scenes, latents = (cache / part / each.name for part in ("scenes", "latents"))
+        encode_all(scenes, latents, vae_folder=vae_folder, device=device)
+
+    def loaded(each: Collection) -> LatentClips:
+        num_latents = _CLIP_LATENTS if each.kind == "story" else None
+        return load_latents(cache / "latents" / each.name, source=each.kind, num_latents=num_latents)
+
+    pictures, views, stories, clips = map(loaded, COLLECTIONS)
+    return TrainingLatents(joined([clips, views, stories]), pictures, tuple(map(loaded, SHAPED)))
 
 
 def prepare_sounding(cache: Path, *, minutes: float, vae_folder: Path, device: torch.device) -> SoundingClips:
@@ -160,7 +180,7 @@ def prepare_sounding(cache: Path, *, minutes: float, vae_folder: Path, device: t
 
     Raises FileNotFoundError where there are no clips with sound by then.
     """
-    sounds, latents = _synthesise(cache, minutes=minutes), cache / "latents" / _CLIPS.name(SIDE)
+    sounds, latents = _synthesise(cache, minutes=minutes), cache / "latents" / _CLIPS.name
     encode_all(clip_scenes(cache), latents, vae_folder=vae_folder, device=device)
     return load_sounding(latents, sounds)
 
@@ -172,8 +192,8 @@ def prepare_heard(cache: Path, *, minutes: float) -> HeardSounds:
 
 def _synthesise(cache: Path, *, minutes: float) -> Path:
     """Render plain clips and make their sound for at most `minutes`; return the folder of the sounds."""
-    scenes, sounds = clip_scenes(cache), cache / "sounds" / _CLIPS.name(SIDE)
-    _render(_CLIPS, scenes, SIDE, minutes=_CLIPS.share * minutes)
+    scenes, sounds = clip_scenes(cache), cache / "sounds" / _CLIPS.name
+    _render(_CLIPS, scenes, minutes=_CLIPS.share * minutes)
     parts = os.cpu_count() or 1
     deadline = time.monotonic() + 60 * minutes * (1 - _CLIPS.share)
     with ExitStack() as running:
@@ -186,10 +206,11 @@ def _synthesise(cache: Path, *, minutes: float) -> Path:
     return sounds
 
 
-def _render(collection: Collection, folder: Path, side: int, *, minutes: float) -> None:
+def _render(collection: Collection, folder: Path, *, minutes: float) -> None:
     """Render shards of `collection` into `folder` for at most `minutes`."""
-    shape = ("--side", str(side), "--frames", str(collection.num_frames), "--kind", collection.kind)
-    _fill("scenes", folder, *shape, "--shards", str(collection.num_shards), minutes=minutes)
+    size, first = map(str, collection.size), ("--first", str(collection.first))
+    shape = ("--size", *size, "--frames", str(collection.num_frames), "--kind", collection.kind)
+    _fill("scenes", folder, *shape, *first, "--shards", str(collection.num_shards), minutes=minutes)
 
 
 def _fill(module: str, folder: Path, *arguments: str, minutes: float) -> None:

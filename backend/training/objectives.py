@@ -95,20 +95,32 @@ def draw_sigmas(batch_size: int, *, shift: float, generator: torch.Generator) ->
     Lumina-Video's shift t / (t + shift - shift t) of t = 1 - sigma equals shift s / (1 + (shift - 1) s) of
     s = sigma.
     """
-    offsets = torch.rand(batch_size, generator=generator)
-    sigmas = (torch.arange(batch_size) + offsets) / batch_size
-    sigmas = sigmas[torch.randperm(batch_size, generator=generator)]
+    sigmas = _stratified(batch_size, generator)
     return shift * sigmas / (1 + (shift - 1) * sigmas)
+
+
+def draw_logit_normal(
+    batch_size: int, mean: float, deviation: float, *, generator: torch.Generator
+) -> Tensor:
+    """Return sigmas (B,) of normal logits, stratified over the batch (SD3, arXiv 2403.03206 Eq. 19)."""
+    quantiles = _stratified(batch_size, generator)
+    return torch.sigmoid(mean + deviation * torch.special.ndtri(quantiles))
+
+
+def _stratified(count: int, generator: torch.Generator) -> Tensor:
+    """Return numbers (B,) in (0, 1), one in each of as many equal parts, in random order."""
+    numbers = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    return numbers[torch.randperm(count, generator=generator)]
 
 
 def velocity_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean squared error plus 1 - cosine (Lumina-Video's "vd" term).
 
-    predicted, target (B, C, F, H, W); weights (B, 1, F, H, W), 0 where nothing is learnt. A clip whose
+    predicted, target (B, C, F, H, W); weights (B, 1 or C, F, H, W), 0 where nothing is learnt. A clip whose
     weights are all 0 counts for nothing.
     """
-    total = weights.sum(dim=(1, 2, 3, 4))
-    error = ((predicted - target).square().mean(1, keepdim=True) * weights).sum(dim=(1, 2, 3, 4))
+    total = weights.mean(1).sum(dim=(1, 2, 3))
+    error = ((predicted - target).square() * weights).mean(1).sum(dim=(1, 2, 3))
     roots = weights.sqrt()
     cosine = functional.cosine_similarity((predicted * roots).flatten(1), (target * roots).flatten(1), dim=1)
     counts = (total > 0).float()

@@ -1,6 +1,6 @@
 """Training scenes for the base model: rendered clips, their exact flow and the words that describe them.
 
-    python -m backend.training.scenes FOLDER --kind clip --shards N --side 128 --frames 33     fills a folder
+    python -m backend.training.scenes FOLDER --kind clip --shards N --size 128 128 --frames 33
 
 A shard is an .npz file named by its seed: pixels and flow pictures (64, 3, F, H, W) uint8, where the cast is
 (64, F, H, W) bool, where the camera stands (64, F, 6), motion scores (64,) and attributes as JSON. The same
@@ -73,12 +73,12 @@ def shard_scenes(kind: str, *, seed: int, num_frames: int) -> Iterator[Scene]:
         yield KINDS[kind](rng, num_frames=num_frames)
 
 
-def make_shard(path: Path, *, seed: int, kind: str, side: int, num_frames: int) -> None:
-    """Render and write the shard of `seed`."""
+def make_shard(path: Path, *, seed: int, kind: str, size: tuple[int, int], num_frames: int) -> None:
+    """Render and write the shard of `seed`, pictures of `size`: height and width in pixels."""
     pixels, flows, casts, cameras, scores, words = [], [], [], [], [], []
     for scene in shard_scenes(kind, seed=seed, num_frames=num_frames):
-        rendering = render(scene, height=side, width=side)
-        flow = rendering.flow if num_frames > 1 else torch.zeros(1, 2, side, side)
+        rendering = render(scene, height=size[0], width=size[1])
+        flow = rendering.flow if num_frames > 1 else torch.zeros(1, 2, *size)
         rgb = (flow_to_rgb(flow)[:num_frames] + 1) * 127.5
         pixels.append(rendering.pixels.transpose(0, 1).numpy())
         flows.append(rgb.round().to(torch.uint8).transpose(0, 1).numpy())
@@ -126,13 +126,15 @@ def attributes_from(row: dict[str, Any]) -> CaptionAttributes:
     )
 
 
-def fill(folder: Path, *, first: int, count: int, side: int, num_frames: int, kind: str = "clip") -> None:
+def fill(
+    folder: Path, *, first: int, count: int, size: tuple[int, int], num_frames: int, kind: str = "clip"
+) -> None:
     """Make shards `first` .. `first + count - 1` that are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(first, first + count):
         path = folder / f"{seed:06d}.npz"
         if not path.exists():
-            make_shard(path, seed=seed, kind=kind, side=side, num_frames=num_frames)
+            make_shard(path, seed=seed, kind=kind, size=size, num_frames=num_frames)
 
 
 def main() -> None:
@@ -143,7 +145,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=tuple(KINDS), default="clip")
     parser.add_argument("--first", type=int, default=FIRST_TRAINING_SEED)
     parser.add_argument("--shards", type=int, default=100)
-    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--size", type=int, nargs=2, default=(64, 64), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--frames", type=int, default=17)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -151,7 +153,7 @@ def main() -> None:
         options.folder,
         first=options.first,
         count=options.shards,
-        side=options.side,
+        size=tuple(options.size),
         num_frames=options.frames,
         kind=options.kind,
     )

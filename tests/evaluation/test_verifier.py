@@ -51,8 +51,8 @@ def test_it_names_one_class_of_every_attribute() -> None:
 def test_a_little_training_teaches_it(tmp_path: Path) -> None:
     """One shard of tiny scenes, most of which it may learn by heart: the loss on them must fall."""
     pictures, clips = tmp_path / "pictures", tmp_path / "clips"
-    fill(pictures, first=1000, count=1, side=128, num_frames=1, kind="picture")
-    fill(clips, first=1000, count=1, side=32, num_frames=5)
+    fill(pictures, first=1000, count=1, size=(128, 128), num_frames=1, kind="picture")
+    fill(clips, first=1000, count=1, size=(32, 32), num_frames=5)
     recipe = VerifierRecipe(pictures=pictures, clips=[clips], device=CPU, batch_size=8)
     batch = next(recipe.batches(start_step=0))
     optimizer = torch.optim.AdamW(recipe.model.parameters(), lr=2e-3)

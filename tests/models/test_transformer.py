@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.models.kinora.transformer import PATCH_SIZES, Told, VideoTransformer, Window
+from backend.models.kinora.local_head import LocalBlock
+from backend.models.kinora.patches import PATCH_SIZES
+from backend.models.kinora.transformer import Told, VideoTransformer, Window
 
 SCALES = pytest.mark.parametrize("scale", [1, 2, 3])
 
@@ -14,7 +16,15 @@ SCALES = pytest.mark.parametrize("scale", [1, 2, 3])
 def network(*, is_fresh: bool = False) -> VideoTransformer:
     torch.manual_seed(0)
     made = VideoTransformer(
-        width=32, num_layers=2, num_heads=2, mlp_width=48, text_width=16, condition_width=16
+        width=32,
+        num_layers=2,
+        num_heads=2,
+        mlp_width=48,
+        text_width=16,
+        condition_width=16,
+        modulation_width=8,
+        local_width=8,
+        local_blocks=1,
     )
     for parameter in made.parameters() if not is_fresh else ():
         torch.nn.init.normal_(parameter, std=0.2 if parameter.ndim < 4 else 0.05)
@@ -53,7 +63,7 @@ def test_tokens_are_as_many_as_the_patch_says(scale: int) -> None:
 def test_only_embedders_and_final_layers_belong_to_a_scale() -> None:
     names = {name.split(".")[0] for name, _ in network().named_parameters()}
     assert names >= {"scales", "blocks", "place", "time_mlp", "motion_mlp", "text_pool", "final_scale"}
-    assert names >= {"stride_mlp", "camera_mlp", "source", "local"}
+    assert names >= {"stride_mlp", "camera_mlp", "source", "local", "to_modulation"}
     own = {name.split(".")[2] for name, _ in network().named_parameters() if name.startswith("scales")}
     assert own == {"embed", "given", "final"}
 
@@ -161,10 +171,12 @@ def test_what_is_not_said_changes_nothing(scale: int, name: str) -> None:
 
 
 def test_a_camera_speaks_to_the_frames_it_belongs_to() -> None:
-    """Without attention, what is said of the last frame reaches that frame alone."""
+    """Without attention and mixes over time, what is said of the last frame reaches that frame alone."""
     made = network()
     for block in made.blocks:
         block.to_out.weight.data.zero_()
+    for block in made.local.blocks:
+        block.over_time.weight.data.zero_()
     first, second = camera(), camera()
     second[:, -1, 4] = 0.5  # another distance
     changed = (
@@ -204,14 +216,33 @@ def test_a_fresh_local_head_leaves_velocities_as_they_are() -> None:
 
 @torch.no_grad()
 def test_a_local_head_looks_over_the_edges_of_patches() -> None:
-    """Without attention, a change in one patch reaches the velocities of its neighbours alone."""
+    """Without attention, a change in one patch reaches its neighbours alone, in space and in time."""
     made = network()
     for block in made.blocks:
         block.to_out.weight.data.zero_()
     changed = latents()
     changed[:, :, 2, 4:6, 4:6] += 1
     moved = (run(made, latents()) != run(made, changed)).any(1)[0]
-    assert moved[2, 3, 3] and moved[2, 6, 6] and not moved[2, 0].any() and not moved[[0, 1, 3, 4]].any()
+    assert moved[2, 3, 3] and moved[2, 6, 6] and not moved[2, :, 11].any()
+    assert moved[1, 4, 4] and moved[3, 4, 4] and not moved[[0, 4]].any()
+
+
+@torch.no_grad()
+def test_a_fresh_local_block_leaves_everything_as_it_is() -> None:
+    x = torch.randn(2 * 3, 8, 4, 4)
+    assert torch.equal(LocalBlock(8)(x, 3), x)
+
+
+@torch.no_grad()
+def test_a_local_block_does_not_mix_clips() -> None:
+    made = LocalBlock(8)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x = torch.randn(2 * 3, 8, 4, 4)
+    changed = x.clone()
+    changed[3] += 1
+    moved = (made(x, 3) != made(changed, 3)).flatten(1).any(1)
+    assert moved.tolist() == [False, False, False, True, True, False]
 
 
 @SCALES

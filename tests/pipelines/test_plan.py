@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from backend.guidance.protocol import Step
 from backend.models.engine import Speed
 from backend.models.kinora.spec import KINORA_POCKET
 from backend.pipelines.clip import make_clip
@@ -83,3 +84,15 @@ def test_pictures_fill_the_first_and_the_last_latent(
     image: str | None, last_image: str | None, frames: tuple[int, ...]
 ) -> None:
     assert given_frames(request(image=image, last_image=last_image), KINORA_POCKET) == frames
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "expected"),
+    [(None, None, None), (20.0, None, 2.0), (20.0, 20.0, 20.0), (None, 5.0, 5.0)],
+)
+def test_motion_asked_for_moves_away_from_little_unless_told(
+    positive: float | None, negative: float | None, expected: float | None
+) -> None:
+    asked = request(motion_score=positive, negative_motion_score=negative)
+    passes = plan_for(asked, KINORA_POCKET).guidance.passes(Step(index=0, num_steps=24, sigma=1.0))
+    assert [each.motion_score for each in passes if each.text == "negative"] == [expected]

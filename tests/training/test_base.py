@@ -1,11 +1,13 @@
 """The base recipe on random latents: what a step is made of, and what its loss looks at."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from backend.models.kinora.autoencoder import VideoAutoencoder
 from backend.models.kinora.text_encoder import TextEncoder
 from backend.models.kinora.transformer import Told, VideoTransformer
 from backend.training.base import BaseBatch, BaseRecipe, cut_out, parts_of, start_untrained_scales
@@ -23,12 +25,12 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def latent_clips(frames: int) -> LatentClips:
-    shape = (COUNT, 16, frames, SIDE, SIDE)
+def latent_clips(frames: int, *, width: int = SIDE) -> LatentClips:
+    shape = (COUNT, 16, frames, SIDE, width)
     return LatentClips(
         appearance=random(*shape).half(),
         motion=random(*shape, seed=1).half(),
-        cover=torch.zeros(COUNT, frames, SIDE, SIDE).half(),
+        cover=torch.zeros(COUNT, frames, SIDE, width).half(),
         cameras=random(COUNT, frames, 6, seed=2),
         motion_scores=torch.ones(COUNT),
         strides=torch.full((COUNT,), 2.0),
@@ -41,8 +43,14 @@ def latent_clips(frames: int) -> LatentClips:
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> BaseRecipe:
     family = tmp_path_factory.mktemp("family")
     TextEncoder(num_layers=1, num_buckets=64).save_pretrained(family / "text_encoder")
+    small = VideoAutoencoder(quarter_width=8, eighth_width=8, decoder_blocks=(1, 1), head_width=4)
+    small.save_pretrained(family / "vae")
+    return made(family)
+
+
+def made(family: Path, *shaped: LatentClips) -> BaseRecipe:
     return BaseRecipe(
-        TrainingLatents(latent_clips(FRAMES), latent_clips(1)),
+        TrainingLatents(latent_clips(FRAMES), latent_clips(1), shaped),
         family=family,
         device=torch.device("cpu"),
         parts=parts_of((1, 2, 3), (2, 1), (4, 3)),
@@ -76,6 +84,14 @@ def test_a_step_gives_a_loss_with_a_figure_for_each_part(recipe: BaseRecipe) -> 
     assert set(figures) == names | pictures | {"samples"}
     assert math.isfinite(loss.item())
     assert all(scale.final.weight.grad is not None for scale in recipe.model.scales)
+
+
+def test_some_whole_clips_and_no_cuts_are_of_other_shapes(recipe: BaseRecipe) -> None:
+    batches = made(recipe._family, latent_clips(FRAMES, width=2 * SIDE)).batches(start_step=0)
+    parts = [part for _ in range(20) for part in next(batches)]
+    widths = [part.latents.shape[4] for part in parts if part.window is None and part.latents.shape[2] > 1]
+    assert 0.1 < widths.count(2 * SIDE) / len(widths) < 0.5
+    assert {part.latents.shape[4] for part in parts if part.window is not None} == {SIDE // 2}
 
 
 def test_a_part_counts_as_its_tokens(recipe: BaseRecipe) -> None:

@@ -45,7 +45,7 @@ def test_mirrored_flow_is_that_of_the_mirrored_scene() -> None:
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     """Scenes, latents and the autoencoder that made them."""
     root = tmp_path_factory.mktemp("latents")
-    fill(root / "scenes", first=1000, count=1, side=16, num_frames=5)
+    fill(root / "scenes", first=1000, count=1, size=(16, 16), num_frames=5)
     small = VideoAutoencoder(
         quarter_width=8, eighth_width=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1), head_width=4
     )

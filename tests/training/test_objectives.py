@@ -9,6 +9,7 @@ from backend.training.objectives import (
     Draw,
     Drops,
     draw_conditions,
+    draw_logit_normal,
     draw_sigmas,
     velocity_loss,
 )
@@ -80,6 +81,14 @@ def test_sigmas_have_the_median_of_their_shift(shift: float) -> None:
     assert sigmas.min() >= 0 and sigmas.max() <= 1
 
 
+@pytest.mark.parametrize(("mean", "deviation"), [(0.9, 1.1), (4.5, 1.5)])
+def test_sigmas_have_normal_logits(mean: float, deviation: float) -> None:
+    sigmas = draw_logit_normal(COUNT, mean, deviation, generator=torch.Generator().manual_seed(0))
+    logits = torch.logit(sigmas.double())
+    assert float(logits.mean()) == pytest.approx(mean, abs=0.05)
+    assert float(logits.std()) == pytest.approx(deviation, rel=0.05)
+
+
 def ones(*shape: int) -> Tensor:
     return torch.ones(shape)
 
@@ -89,6 +98,12 @@ def test_loss_is_the_squared_error_plus_one_minus_the_cosine() -> None:
     assert velocity_loss(target, target, ones(1, 1, 1, 1, 2)).item() == pytest.approx(0, abs=1e-6)
     assert velocity_loss(3 * target, target, ones(1, 1, 1, 1, 2)).item() == pytest.approx(4)
     assert velocity_loss(-target, target, ones(1, 1, 1, 1, 2)).item() == pytest.approx(4 + 2)
+
+
+def test_a_channel_without_weight_is_not_learnt() -> None:
+    target, weights = ones(1, 2, 1, 1, 2), torch.tensor([0.0, 2.0]).view(1, 2, 1, 1, 1).expand(1, 2, 1, 1, 2)
+    predicted = torch.tensor([9.0, 3.0]).view(1, 2, 1, 1, 1).expand(1, 2, 1, 1, 2)
+    assert velocity_loss(predicted, target, weights).item() == pytest.approx(4)
 
 
 def test_a_latent_of_twice_the_weight_counts_twice() -> None:

@@ -31,7 +31,7 @@ BALL = ObjectWords("ball", "red", "plain", "still", "medium")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scenes")
-    fill(path, first=SEED, count=1, side=SIDE, num_frames=FRAMES)
+    fill(path, first=SEED, count=1, size=(SIDE, SIDE), num_frames=FRAMES)
     return path
 
 
@@ -65,7 +65,7 @@ def test_shard_keeps_flow_and_its_score(shard: SceneShard) -> None:
 def test_shard_that_is_there_is_not_made_again(folder: Path) -> None:
     path = folder / f"{SEED:06d}.npz"
     before = path.stat().st_mtime_ns
-    fill(folder, first=SEED, count=1, side=SIDE, num_frames=FRAMES)
+    fill(folder, first=SEED, count=1, size=(SIDE, SIDE), num_frames=FRAMES)
     assert path.stat().st_mtime_ns == before
     assert [child.name for child in folder.iterdir()] == [path.name]
 

@@ -29,7 +29,8 @@ from backend.models.kinora.blocks import (
     text_bias,
     timestep_embedding,
 )
-from backend.models.kinora.transformer import PATCH_SIZES, LocalHead, PatchScale
+from backend.models.kinora.local_head import LocalHead
+from backend.models.kinora.patches import PATCH_SIZES, PatchScale
 from backend.models.kinora.windows import windowed
 
 NUM_DEGRADATION_STEPS = 1000

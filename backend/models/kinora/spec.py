@@ -27,7 +27,7 @@ KINORA_POCKET = EngineSpec(
     licence="Apache-2.0",
     presets={
         "fast": Preset(12, _SHIFT, ((0.0, 3), (0.04, 2), (0.3, 1)), text_until=0.5, motion_until=0.05),
-        "balanced": Preset(24, _SHIFT, ((0.0, 3), (0.01, 2), (0.12, 1)), text_until=0.5, motion_until=0.1),
+        "balanced": Preset(24, _SHIFT, ((0.0, 3), (0.032, 2), (0.14, 1)), text_until=0.5, motion_until=0.1),
         "quality": Preset(40, _SHIFT, ((0.0, 2), (0.05, 1)), text_until=0.7, motion_until=0.2),
     },
     # Attention takes 4 N² d n operations, the rest 2 N times the parameters of the trunk (8.4 million).

@@ -44,13 +44,13 @@ from backend.models.kinora.blocks import (
     timestep_embedding,
 )
 from backend.models.kinora.given_guess import GivenGuess, guessed_velocity
+from backend.models.kinora.local_head import LocalHead
+from backend.models.kinora.patches import PATCH_SIZES, PatchScale, unpatched
 
 _PLACE_FREQUENCIES = 4
 CAMERA_FEATURES = 6
 SOURCES = ("clip", "picture", "view", "story")
 """Kinds of training data, in the order of their tags."""
-PATCH_SIZES = ((1, 2, 2), (2, 2, 2), (2, 4, 4))
-"""Frames, rows and columns of latents that one token spans, at Lumina-Video's scales 1, 2 and 3."""
 
 
 @dataclass(frozen=True)
@@ -82,92 +82,6 @@ class Told:
         return Told(**{name: value if value is None else value.to(device) for name, value in values})
 
 
-class PatchScale(nn.Module):
-    """Embedder and final layer of one patch size, and the learned mark of a given frame in a patch."""
-
-    def __init__(self, patch_size: tuple[int, int, int], channels: int, width: int) -> None:
-        super().__init__()
-        self.patch_size = patch_size
-        values = math.prod(patch_size) * channels
-        self.embed = nn.Linear(values, width)
-        self.given = nn.Parameter(torch.zeros(patch_size[0], width))
-        self.final = nn.Linear(width, values)
-        set_to_zero(self.final)
-
-    @torch.no_grad()
-    def start_from(self, coarser: "PatchScale") -> None:
-        """Take over what `coarser` has learnt: a token then means what it means there, seen from closer by.
-
-        The embedding of a patch is that of its enlargement to the coarser size; its velocities are the means
-        of the coarser ones in its place.
-        """
-        sizes = zip(self.patch_size, coarser.patch_size, strict=True)
-        split = [size for own, other in sizes for size in (own, other // own)]  # (pt, ft, ph, fh, pw, fw)
-        width, values = self.embed.weight.shape
-        channels = values // math.prod(self.patch_size)
-        embed = coarser.embed.weight.view(width, channels, *split).sum(dim=(3, 5, 7))
-        final = coarser.final.weight.view(channels, *split, width).mean(dim=(2, 4, 6))
-        bias = coarser.final.bias.view(channels, *split).mean(dim=(2, 4, 6))
-        self.embed.weight.copy_(embed.flatten(1))
-        self.embed.bias.copy_(coarser.embed.bias)
-        self.final.weight.copy_(final.flatten(0, 3))
-        self.final.bias.copy_(bias.flatten())
-        self.given.copy_(coarser.given.unflatten(0, split[:2]).sum(1))
-
-    def to_tokens(self, x: Tensor, given: Tensor | None) -> Tensor:
-        """Return (B, N, width) float32, in order of time, row, column; x (B, C, F, H, W), given (B, F)."""
-        pt, ph, pw = self.patch_size
-        x = x.unflatten(4, (-1, pw)).unflatten(3, (-1, ph)).unflatten(2, (-1, pt))
-        tokens = self.embed(x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4)).float()  # (B, F/pt, H/ph, W/pw, D)
-        if given is not None:
-            marks = given.unflatten(1, (-1, pt)).to(tokens.dtype) @ self.given.float()
-            tokens = tokens + marks[:, :, None, None]
-        return tokens.flatten(1, 3)
-
-    def from_tokens(self, tokens: Tensor, shape: torch.Size) -> Tensor:
-        """Return (B, C, F, H, W) float32, the `shape` that was made into tokens."""
-        return unpatched(self.final(tokens).float(), shape, patch_size=self.patch_size)
-
-
-class LocalHead(nn.Module):
-    """Convolutions after the last layer at the finest patch size, as in U-ViT (arXiv 2209.12152 Sec. 3).
-
-    They see the noisy latents of a frame and what the tokens know: tokens alone leave seams where patches
-    meet, and learn slowly that neighbours belong together. What they add is learnt from nothing.
-    """
-
-    def __init__(self, patch_size: tuple[int, int, int], channels: int, width: int, local_width: int) -> None:
-        super().__init__()
-        self.patch_size, self.local_width = patch_size, local_width
-        self.known = nn.Linear(width, math.prod(patch_size) * local_width)
-        self.look = nn.Sequential(
-            nn.Conv2d(local_width + channels, local_width, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(local_width, local_width, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(local_width, channels, 3, padding=1),
-        )
-        set_to_zero(self.look[-1])
-
-    def forward(self, tokens: Tensor, latents: Tensor) -> Tensor:
-        """Return (B, C, F, H, W) float32 of tokens (B, N, width) of the noisy `latents` of that shape."""
-        count, _, *sizes = latents.shape
-        shape = torch.Size((count, self.local_width, *sizes))
-        known = unpatched(self.known(tokens), shape, patch_size=self.patch_size)
-        seen = torch.cat([known, latents.to(known.dtype)], dim=1).transpose(1, 2).flatten(0, 1)
-        added: Tensor = self.look(seen.contiguous(memory_format=torch.channels_last)).float()
-        return added.unflatten(0, (count, -1)).transpose(1, 2)
-
-
-def unpatched(values: Tensor, shape: torch.Size, *, patch_size: tuple[int, int, int]) -> Tensor:
-    """Return (B, C, F, H, W), the `shape`, of values (B, N, C * patch) in order of time, row, column."""
-    pt, ph, pw = patch_size
-    _, channels, frames, height, width = shape
-    x = values.unflatten(1, (frames // pt, height // ph, width // pw))
-    x = x.unflatten(4, (channels, pt, ph, pw)).permute(0, 4, 1, 5, 2, 6, 3, 7)
-    return x.flatten(6).flatten(4, 5).flatten(2, 3)
-
-
 class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Predicts the velocity, noise - data, of appearance and motion latents (B, 2 C, F, H, W) at once."""
 
@@ -181,14 +95,16 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         mlp_width: int = 576,
         text_width: int = 192,
         condition_width: int = 128,
-        local_width: int = 64,
+        modulation_width: int = 32,
+        local_width: int = 96,
+        local_blocks: int = 3,
         rope_span: float = 8.0,
         num_sources: int = len(SOURCES),
     ) -> None:
         super().__init__()
         self.rope_span, self.head_width = rope_span, width // num_heads
         self.scales = nn.ModuleList(PatchScale(size, 2 * latent_channels, width) for size in PATCH_SIZES)
-        self.local = LocalHead(PATCH_SIZES[0], 2 * latent_channels, width, local_width)
+        self.local = LocalHead(PATCH_SIZES[0], 2 * latent_channels, width, local_width, local_blocks)
         self.guess = GivenGuess(latent_channels)
         self.gates = nn.ModuleList(nn.Linear(width, math.prod(size)) for size in PATCH_SIZES)
         set_to_zero(*self.gates)
@@ -200,11 +116,12 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.source = nn.Embedding(num_sources, condition_width)
         self.text_norm = nn.LayerNorm(text_width)
         self.text_pool = nn.Linear(text_width, condition_width)
+        self.to_modulation = nn.Linear(condition_width, modulation_width, bias=False)
         self.blocks = nn.ModuleList(
-            Block(width, num_heads, mlp_width, text_width, condition_width) for _ in range(num_layers)
+            Block(width, num_heads, mlp_width, text_width, modulation_width) for _ in range(num_layers)
         )
         self.final_norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.final_scale = nn.Linear(condition_width, width)
+        self.final_scale = nn.Linear(modulation_width, width)
         set_to_zero(self.motion_mlp[-1], self.stride_mlp[-1], self.camera_mlp[-1], self.source)
         set_to_zero(self.text_pool, self.final_scale)
 
@@ -240,6 +157,7 @@ class VideoTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         condition = (condition + self._of_whole_clip(told)).unsqueeze(1)
         camera = None if told is None else told.camera
         condition = functional.silu(condition + self._seen_from(camera, missing, patch))
+        condition = self.to_modulation(condition)
         bias = text_bias(encoder_attention_mask)
         angles = rope_angles(grid, self.head_width)
         for block in self.blocks:
