@@ -24,7 +24,15 @@ def write_small_pocket(weights_dir: Path) -> None:
         ),
         "text_encoder": TextEncoder(width=16, num_layers=1, num_heads=2, num_buckets=64),
         "transformer": VideoTransformer(
-            width=32, num_layers=2, num_heads=2, mlp_width=48, text_width=16, condition_width=16
+            width=32,
+            num_layers=2,
+            num_heads=2,
+            mlp_width=48,
+            text_width=16,
+            condition_width=16,
+            modulation_width=8,
+            local_width=8,
+            local_blocks=1,
         ),
     }
     for name, network in networks.items():
