@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import torch
@@ -160,7 +161,10 @@ class TrainingLatents:
 
 
 def prepare(cache: Path, *, minutes: float, vae_folder: Path, device: torch.device) -> TrainingLatents:
-    """Render for `minutes`, then encode what is there; raises FileNotFoundError where nothing is."""
+    """Render for `minutes`, then encode what is there; raises FileNotFoundError where nothing is.
+
+    Shaped clips have little of that time: a shape of which no shard was done by then is left out.
+    """
     for each in (*COLLECTIONS, *SHAPED):
         _render(each, cache / "scenes" / each.name, minutes=minutes * each.share)
     for each in (*COLLECTIONS, *SHAPED):
@@ -172,7 +176,9 @@ def prepare(cache: Path, *, minutes: float, vae_folder: Path, device: torch.devi
         return load_latents(cache / "latents" / each.name, source=each.kind, num_latents=num_latents)
 
     pictures, views, stories, clips = map(loaded, COLLECTIONS)
-    return TrainingLatents(joined([clips, views, stories]), pictures, tuple(map(loaded, SHAPED)))
+    is_there = (any((cache / "latents" / each.name).glob("*.npz")) for each in SHAPED)
+    shaped = tuple(map(loaded, compress(SHAPED, is_there)))
+    return TrainingLatents(joined([clips, views, stories]), pictures, shaped)
 
 
 def prepare_sounding(cache: Path, *, minutes: float, vae_folder: Path, device: torch.device) -> SoundingClips:

@@ -13,6 +13,18 @@ from backend.models.kinora.transformer import VideoTransformer
 from backend.models.kinora.vocoder import Vocoder
 from backend.models.weights import write_checksums
 
+SMALL_TRANSFORMER = {
+    "width": 32,
+    "num_layers": 2,
+    "num_heads": 2,
+    "mlp_width": 48,
+    "text_width": 16,
+    "condition_width": 16,
+    "modulation_width": 8,
+    "local_width": 8,
+    "local_blocks": 1,
+}
+
 
 def write_small_pocket(weights_dir: Path) -> None:
     """Write the networks into `weights_dir`/kinora-pocket with their checksums."""
@@ -23,17 +35,7 @@ def write_small_pocket(weights_dir: Path) -> None:
             quarter_width=8, eighth_width=16, encoder_blocks=(1, 1), decoder_blocks=(1, 1), head_width=8
         ),
         "text_encoder": TextEncoder(width=16, num_layers=1, num_heads=2, num_buckets=64),
-        "transformer": VideoTransformer(
-            width=32,
-            num_layers=2,
-            num_heads=2,
-            mlp_width=48,
-            text_width=16,
-            condition_width=16,
-            modulation_width=8,
-            local_width=8,
-            local_blocks=1,
-        ),
+        "transformer": VideoTransformer(**SMALL_TRANSFORMER),
     }
     for name, network in networks.items():
         for parameter in network.parameters():

@@ -9,23 +9,14 @@ from torch import Tensor
 from backend.models.kinora.local_head import LocalBlock
 from backend.models.kinora.patches import PATCH_SIZES
 from backend.models.kinora.transformer import Told, VideoTransformer, Window
+from tests.models.small_pocket import SMALL_TRANSFORMER
 
 SCALES = pytest.mark.parametrize("scale", [1, 2, 3])
 
 
 def network(*, is_fresh: bool = False) -> VideoTransformer:
     torch.manual_seed(0)
-    made = VideoTransformer(
-        width=32,
-        num_layers=2,
-        num_heads=2,
-        mlp_width=48,
-        text_width=16,
-        condition_width=16,
-        modulation_width=8,
-        local_width=8,
-        local_blocks=1,
-    )
+    made = VideoTransformer(**SMALL_TRANSFORMER)
     for parameter in made.parameters() if not is_fresh else ():
         torch.nn.init.normal_(parameter, std=0.2 if parameter.ndim < 4 else 0.05)
     return made.eval()

@@ -16,6 +16,8 @@ Where we differ, and why:
 - Where latent frames are given, a gate mixes the prediction with the plain guess that all else stays as it
   is there (`given_guess`).
 - An odd number of latent frames is padded by a copy of the last one where a patch spans two.
+- What modulates is narrowed once for all blocks: its 128 numbers lie near 32 directions, and every block
+  would otherwise spend a tenth of its weights on the rest.
 - Modulation takes (B, G, D): G = 1 for a whole clip, a group for every moment where a condition varies along
   time, as the camera's place does.
 - A stride counts latents, not frames as in STIV: with latents that span four frames each, every key frame
