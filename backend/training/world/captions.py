@@ -13,6 +13,9 @@ from backend.training.world.words import Phrasings, bare_place, participle, pres
 TYPO_RATE = 0.02
 SHORT_SHARE = 0.3
 COLOUR_SHARE = 0.95
+SURFACE_SHARE, PLAIN_SHARE = 0.75, 0.3
+CAMERA_SHARE, SHORT_CAMERA_SHARE, STATIC_SHARE = 0.88, 0.6, 0.4
+"""What is seldom said is hardly learnt; of static cameras, which go without saying, a share of the share."""
 SOUND_SHARE = 0.12
 
 SHORT = (
@@ -261,7 +264,9 @@ def _said(rng: random.Random, table: Phrasings, key: str, share: float) -> str:
 def _object_slots(item: ObjectWords, rng: random.Random, *, is_short: bool) -> dict[str, str]:
     name = _said(rng, words.SHAPES, item.shape, 1.0)
     colour = _said(rng, words.COLOURS, item.colour, 1.0 if is_short else COLOUR_SHARE)
-    surface = _said(rng, words.SURFACES, item.surface, 0.1 if item.surface == "plain" else 0.4)
+    surface = _said(
+        rng, words.SURFACES, item.surface, PLAIN_SHARE if item.surface == "plain" else SURFACE_SHARE
+    )
     speed_share = {"slow": 0.45, "medium": 0.12, "fast": 0.45}[item.speed]
     speed = _said(rng, words.SPEEDS, item.speed, 0.0 if item.motion == "still" else speed_share)
     motion = _said(rng, words.MOTIONS, item.motion, 1.0)
@@ -317,18 +322,18 @@ def _fill(
 
 
 def _is_camera_said(attributes: CaptionAttributes, rng: random.Random, share: float) -> bool:
-    return rng.random() < (0.25 * share if attributes.camera == "static" else share)
+    return rng.random() < (STATIC_SHARE * share if attributes.camera == "static" else share)
 
 
 def _short(attributes: CaptionAttributes, slots: dict[str, str], rng: random.Random) -> str:
     text = _fill(attributes, slots, rng, SHORT, SHORT_PAIR, SHORT_COLLISION)
-    if _is_camera_said(attributes, rng, 0.4):
+    if _is_camera_said(attributes, rng, SHORT_CAMERA_SHARE):
         text = rng.choice(CAMERA_LAST[:3]).format(text=text, **slots)
     return text
 
 
 def _long(attributes: CaptionAttributes, slots: dict[str, str], rng: random.Random) -> str:
-    is_camera_said = _is_camera_said(attributes, rng, 0.75)
+    is_camera_said = _is_camera_said(attributes, rng, CAMERA_SHARE)
     grammar = rng.random()
     if grammar < 0.4:
         phrase = _fill(attributes, slots, rng, PHRASES, PHRASES_PAIR, PHRASES_COLLISION)
