@@ -91,7 +91,7 @@ def test_a_blind_engine_never_shows_motion_channels() -> None:
 def test_the_order_of_frames_is_judged_where_it_is_noisy(tmp_path: Path, joint: float, is_met: bool) -> None:
     path = tmp_path / "permutation.json"
     gaps = {"joint": [0.9, joint, joint], "appearance_alone": [0.0, 0.1, 0.1]}
-    path.write_text(json.dumps({"minutes": 3, "sigmas": [0.3, 0.5, 0.9], "gaps": gaps}))
+    path.write_text(json.dumps({"minutes": 3, "steps": [85, 55, 5], "gaps": gaps}))
     (finding,) = videojam.permutation(path)
     assert finding.is_met == is_met and "after 3 minutes" in finding.measured
     assert videojam.permutation(tmp_path / "never.json") == []
