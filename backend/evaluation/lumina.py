@@ -106,7 +106,7 @@ def combined_schedule(engine: Engine, verifier: Verifier, cases: Sequence[Case])
             "faithfulness of the combined schedule",
             "at most 3 points below the finest patch alone (Table 2)",
             f"{combined:.1%} against {single:.1%} over {len(cases)}",
-            combined >= single - _FAITHFUL_WITHIN,
+            round(single - combined, 6) <= _FAITHFUL_WITHIN,  # 9 of 300 are 3 points, rounding or not
         )
     ]
 

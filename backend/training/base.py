@@ -44,11 +44,11 @@ from backend.training.publish import load_published, save_half, seal
 from backend.training.visibility import channel_weights
 from backend.training.world.captions import caption
 
-SIGMAS = {1: (0.9, 1.1), 2: (2.7, 1.1), 3: (4.5, 1.5)}
+SIGMAS = {1: (0.6, 1.2), 2: (2.4, 1.2), 3: (4.5, 1.5)}
 """Mean and deviation of the logits of the sigmas drawn at each scale (SD3, arXiv 2403.03206 Eq. 19).
 
 Lumina-Video shifts uniform draws, more at coarser patches; these follow where the presets of `spec` use each
-scale: the coarsest nearly at noise, the finest from 0.95 to 0.3, and not below, where one long step ends.
+scale: the coarsest nearly at noise, the finest below 0.7, and seldom under 0.2, where one long step ends.
 """
 _HELD_OUT = 128
 _FITTED = 256
@@ -56,7 +56,7 @@ _SHAPES = 32  # of batches: more than parts, scales and shapes of clips make; be
 _SEEN = 16  # clips whose channels are weighed
 _MEASURED = 64
 _MOTION_WEIGHT = 1.0
-_CAST_WEIGHT = 6.0
+_CAST_WEIGHT = 4.0
 _FIRST_WEIGHT = 4.0  # the first latent is a whole frame: its errors show as much as those of four
 _SHAPED_SHARE = 0.3  # of the batches of whole clips; few, since the square teaches what moves, and cheaper
 _CUT_STEP = 2  # latents; cuts begin where patches of whole pictures do

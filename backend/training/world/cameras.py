@@ -12,6 +12,7 @@ MOVES = (
 _TARGET_HEIGHT = 0.95
 _DISTANCE = 5.4
 _AIM_TOLERANCE = 1e-4
+_SLOWEST, _USUAL, _FASTEST = 0.2, 0.75, 1.25
 
 
 def look(position: Series, yaw: Series, pitch: Series, focal: Series) -> Camera:
@@ -27,7 +28,7 @@ def move_camera(move: str, *, times: Series, rng: np.random.Generator) -> Camera
     """Return the poses of `move` over `times` (F,) seconds, with random height, distance and pace."""
     count = len(times)
     along = times / max(float(times[-1]), 1e-6) - 0.5
-    pace = rng.uniform(0.75, 1.25) * min(1.0, float(times[-1]) / 1.5 + 0.25)
+    pace = _pace(rng) * min(1.0, float(times[-1]) / 1.5 + 0.25)
     azimuth: Series = np.full(count, rng.uniform(-0.12, 0.12))
     height: Series = np.full(count, rng.uniform(1.25, 1.9))
     distance = _DISTANCE * rng.uniform(0.92, 1.12)
@@ -47,6 +48,17 @@ def move_camera(move: str, *, times: Series, rng: np.random.Generator) -> Camera
     position = np.stack([-distance * np.sin(azimuth), height, -distance * np.cos(azimuth)], -1)
     pitch = np.arctan2(_TARGET_HEIGHT - height, distance)
     return look(position, azimuth + yaw_offset, pitch + pitch_offset, focal)
+
+
+def _pace(rng: np.random.Generator) -> float:
+    """Return how fast a camera moves: half of them at about 1, half slower, down to a fifth.
+
+    So that every move is seen with little motion and with much, and the motion score tells which.
+    """
+    place = 2 * rng.uniform() - 1
+    if place < 0:
+        return float(_USUAL * (_SLOWEST / _USUAL) ** -place)
+    return float(_USUAL + (_FASTEST - _USUAL) * place)
 
 
 def circle_camera(move: str, *, num_frames: int, rng: np.random.Generator) -> Camera:

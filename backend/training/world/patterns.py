@@ -11,6 +11,8 @@ from torch import Tensor
 
 from backend.training.world.vectors import Vector
 
+_GROUND_STRENGTHS = (1.8, 0.5, 0.3, 0.22)  # coarse to fine: patches that show how the camera moves
+
 
 def _visible(frequency: float, footprint: Tensor) -> Tensor:
     """Return how much of a wave of `frequency` (radians per unit) survives a sample of width `footprint`."""
@@ -20,7 +22,7 @@ def _visible(frequency: float, footprint: Tensor) -> Tensor:
 def ground_structure(
     x: Tensor, z: Tensor, *, scales: tuple[float, ...], stretch: float, seed: float, footprint: Tensor
 ) -> Tensor:
-    """Return structure in about [-1, 1] at ground points (x, z); coarse waves bend the finer ones."""
+    """Return structure in about [-2, 2] at ground points (x, z); coarse waves bend the finer ones."""
     total = torch.zeros_like(x)
     bend = torch.zeros_like(x)
     for level, scale in enumerate(scales):
@@ -29,7 +31,7 @@ def ground_structure(
         across = scale * (math.cos(turn) * z - math.sin(turn) * x / stretch)
         wave = torch.sin(along + 1.7 * bend + seed) * torch.sin(0.83 * across - 1.3 * bend + 2 * seed)
         seen = wave * _visible(scale, footprint)
-        total = total + seen * 0.72**level
+        total = total + seen * _GROUND_STRENGTHS[level]
         bend = bend + wave
     return total
 

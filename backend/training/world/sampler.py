@@ -22,12 +22,13 @@ RELATIONS = ("beside", "behind", "in_front_of", "collides")
 _RELATION_OFFSETS = {"beside": (1.6, 0.2), "behind": (-0.6, -1.3), "in_front_of": (0.5, 1.7)}
 _ROOMS = tuple(1 + 0.25 * retry for retry in range(32))
 _PROP_SHAPES = {
-    "bush": ("egg", (0.55, 0.42, 0.55)),
-    "rock": ("egg", (0.60, 0.36, 0.50)),
+    "bush": ("egg", (0.75, 0.60, 0.70)),
+    "rock": ("egg", (0.80, 0.52, 0.65)),
     "pine": ("cone", (0.75, 1.60, 0.75)),
-    "post": ("cylinder", (0.10, 1.50, 0.10)),
-    "trunk": ("cylinder", (0.24, 3.00, 0.24)),
+    "post": ("cylinder", (0.14, 1.50, 0.14)),
+    "trunk": ("cylinder", (0.26, 3.00, 0.26)),
 }
+_PROP_SIDES = (-1.6, -0.8, 0.3, 0.8, 1.6)
 
 
 def sample_scene(
@@ -204,16 +205,14 @@ def _impact(first: Solid, second: Solid) -> tuple[float, float]:
 
 
 def _props(place: str, num_frames: int, rng: np.random.Generator) -> list[Body]:
-    """Return up to three still props behind and beside the stage, for parallax."""
+    """Return two to four still props behind and beside the stage: they show how the camera moves."""
     prop = PLACES[place].prop
-    if prop is None:
-        return []
     shape, half = _PROP_SHAPES[prop[0]]
     bodies = []
-    for side in rng.permutation((-1.0, 1.0, 0.3))[: rng.integers(1, 4)]:
+    for side in rng.permutation(_PROP_SIDES)[: rng.integers(2, 5)]:
         size = rng.uniform(0.7, 1.3)
         scaled = tuple(float(size * h) for h in half)
-        x, z = side * rng.uniform(2.0, 4.2), rng.uniform(2.6, 6.0)
+        x, z = side * rng.uniform(2.2, 3.2), rng.uniform(2.6, 6.0)
         centre = np.tile(np.array([x, scaled[1] * 0.9, z], np.float32), (num_frames, 1))
         shade = rng.uniform(0.8, 1.15)
         colour = tuple(float(np.clip(c * shade, 0, 1)) for c in prop[1])
