@@ -140,7 +140,9 @@ def test_warping_back_by_flow_restores_the_view_of_a_moving_camera(move: str, su
     scene = scene_of(camera=camera_of(move), camera_move=move, place="desert")
     first, back, _ = warped_back(scene, supersample=supersample)
     error = (first - back).abs().mean(0)[8:-8, 8:-8]
-    assert error.mean() < 2.0
+    moved = render(scene, height=SIDE, width=SIDE, supersample=supersample).pixels.float().diff(dim=0)[0]
+    assert error.mean() < 2.5  # bilinear warping blurs the ground
+    assert error.mean() < 0.75 * moved.abs().mean(0)[8:-8, 8:-8].mean()
 
 
 def test_nothing_flows_where_nothing_moves() -> None:
