@@ -47,8 +47,8 @@ from backend.training.world.captions import caption
 SIGMAS = {1: (0.6, 1.2), 2: (2.4, 1.2), 3: (4.5, 1.5)}
 """Mean and deviation of the logits of the sigmas drawn at each scale (SD3, arXiv 2403.03206 Eq. 19).
 
-Lumina-Video shifts uniform draws, more at coarser patches; these follow where the presets of `spec` use each
-scale: the coarsest nearly at noise, the finest below 0.7, and seldom under 0.2, where one long step ends.
+Lumina-Video shifts uniform draws, more at coarser patches; these lie around where the presets of `spec` use
+each scale: the coarsest nearly at noise, the next down to 0.67 (Balanced), and the finest below that.
 """
 _HELD_OUT = 128
 _FITTED = 256

@@ -99,3 +99,13 @@ def test_crane_rises_and_keeps_looking_at_the_stage(seed: int) -> None:
     _, up = seen(camera)
     assert (np.diff(camera.position[:, 1]) > 0).all()
     np.testing.assert_allclose(up, 0, atol=1e-5)
+
+
+def test_half_of_the_cameras_are_slow_down_to_a_fifth() -> None:
+    """A pan at a pace of 1 turns by half a radian."""
+    forward = np.stack([moving("pan_left", seed).rotation[(0, -1), :, 2] for seed in range(400)])
+    yaw = np.arctan2(forward[:, :, 0], forward[:, :, 2])
+    paces = np.abs(yaw[:, 1] - yaw[:, 0]) / 0.5
+    assert 0.2 <= paces.min() < 0.25
+    assert 1.2 < paces.max() <= 1.25 + 1e-5
+    assert 0.42 < (paces < 0.75).mean() < 0.58  # three deviations

@@ -75,6 +75,14 @@ def test_shares_of_keys_are_even() -> None:
         assert max(counts.values()) < 1.4 * min(counts.values())
 
 
+def test_two_to_four_things_stand_around_in_every_place() -> None:
+    counts: dict[str, Counter[int]] = {place: Counter() for place in PLACES}
+    for seed in range(400):
+        scene = sample_scene(np.random.default_rng(seed), num_frames=2)
+        counts[scene.place][len(scene.bodies) - len(scene.cast)] += 1
+    assert all(set(each) == {2, 3, 4} for each in counts.values()), counts
+
+
 def test_camera_stands_still_in_two_scenes_of_five() -> None:
     moves = Counter(scene.camera_move for scene in scenes(800))
     assert moves["static"] / 800 == pytest.approx(0.4, abs=0.06)  # three standard errors

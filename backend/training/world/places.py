@@ -14,7 +14,7 @@ class Place:
     """One place.
 
     zenith, horizon: sky colours from top to horizon. ground, ground_dark: the two colours a ground pattern
-    mixes. ground_scales: wave numbers (radians per unit) of the ground's structure, coarse to fine.
+    mixes. ground_scales: at most four wave numbers (radians per unit) of the ground, coarse to fine.
     ground_stretch: how much longer structure is along x than along z. light: unit-length direction towards
     the light after normalisation. ambient, diffuse: light strengths. fog: extinction per unit of distance.
     stars: density of bright points in the sky. clouds: strength of cloud bands. prop: kind and
